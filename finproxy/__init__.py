@@ -1,0 +1,1 @@
+"""finproxy: a TCP proxy that decides what becomes of every FIN and RST."""

@@ -1,0 +1,1 @@
+"""Watches the operating system's socket states on both ends of a TCP connection."""
