@@ -1,0 +1,105 @@
+"""The nouns of the proxy: the two legs of a session, addresses, and how a session ended.
+
+Pure values. This module must not know sockets, trio, the clock or the rules: the engine, the shell
+around it and the journal all speak of sessions in these words.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+Address = tuple[str, int]
+"""Host and port as the kernel reports them: numeric host, no brackets, no scope."""
+
+
+class Leg(enum.Enum):
+    """One of the two TCP connections of a session, named after the endpoint at its far end."""
+
+    CLIENT = "client"
+    """The connection from the client to the proxy."""
+    SERVER = "server"
+    """The connection from the proxy to the server."""
+
+    @property
+    def other(self) -> Leg:
+        """The leg on the opposite side of the proxy."""
+        return _OTHER[self]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_OTHER = {Leg.CLIENT: Leg.SERVER, Leg.SERVER: Leg.CLIENT}
+
+
+class FlowEnd(enum.Enum):
+    """How the bytes of one endpoint came to their end. FIN and RST are never the same word."""
+
+    OPEN = "open"
+    """The endpoint had not ended its flow when the session was over."""
+    FIN = "fin"
+    RESET = "reset"
+    FAILED = "failed"
+    """The kernel gave the leg up (time-out, no route): the endpoint itself said nothing."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Relayed(enum.Enum):
+    """What the *other* endpoint was told about the end of a flow."""
+
+    NOTHING = "nothing"
+    FIN = "fin"
+    RESET = "reset"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Bytes that an endpoint sent and that the other will never read."""
+
+    leg: Leg
+    """The leg the bytes came from."""
+    bytes: int
+    why: str
+    """The rule that lost them, in the rule notation, or a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnding:
+    """How one endpoint's flow ended, and what became of that end."""
+
+    ended: FlowEnd
+    relayed: Relayed
+    bytes: int
+    """Bytes received from the endpoint."""
+    kept: float = 0.0
+    """Seconds for which a rule kept the end of this flow from the other endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ended: who ended each flow and how, what was lost, how long it took."""
+
+    client: FlowEnding
+    server: FlowEnding
+    closed_first: Leg | None
+    """The endpoint that ended its flow first; None where the proxy ended both."""
+    duration: float
+    """Seconds from the opening of the session."""
+    losses: tuple[Loss, ...] = field(default=())
+    aborted: str | None = None
+    """Why the proxy itself gave the session up; None where the endpoints ended it."""
+
+    @property
+    def lost(self) -> int:
+        """Bytes lost, both directions together."""
+        return sum(loss.bytes for loss in self.losses)
+
+    def flow(self, leg: Leg) -> FlowEnding:
+        """The ending of the flow that comes from `leg`."""
+        return self.client if leg is Leg.CLIENT else self.server
