@@ -1,1 +1,68 @@
-"""finproxy: a TCP proxy that decides what becomes of every FIN and RST."""
+"""finproxy: a TCP proxy that decides what becomes of every FIN and RST.
+
+    async with finproxy.open_proxy("127.0.0.1:80", ["client.fin -> hold"]) as proxy:
+        ...  # clients connect to proxy.address
+        await proxy.release(1, "client")
+
+What a user imports, and no more; each name is loaded when it is first used, so that importing the package
+costs nothing to whoever only wants a part of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .addresses import AddressError as AddressError
+    from .errors import FinproxyError as FinproxyError
+    from .journal import Journal as Journal
+    from .journal import JournalError as JournalError
+    from .legs import Address as Address
+    from .legs import Ending as Ending
+    from .legs import Leg as Leg
+    from .legs import Loss as Loss
+    from .notation import format_rule as format_rule
+    from .notation import parse_rule as parse_rule
+    from .reading import NotationError as NotationError
+    from .records import Record as Record
+    from .rules import Rule as Rule
+    from .rules import RuleError as RuleError
+    from .server import Proxy as Proxy
+    from .server import Settings as Settings
+    from .server import WireError as WireError
+    from .server import open_proxy as open_proxy
+    from .session import NotHeldError as NotHeldError
+    from .session import Session as Session
+    from .sockets import ListenError as ListenError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "addresses": ("AddressError",),
+    "errors": ("FinproxyError",),
+    "journal": ("Journal", "JournalError"),
+    "legs": ("Address", "Ending", "Leg", "Loss"),
+    "notation": ("format_rule", "parse_rule"),
+    "reading": ("NotationError",),
+    "records": ("Record",),
+    "rules": ("Rule", "RuleError"),
+    "server": ("Proxy", "Settings", "WireError", "open_proxy"),
+    "session": ("NotHeldError", "Session"),
+    "sockets": ("ListenError",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the names are strings, one line above
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'finproxy' has no attribute '{name}'")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 Address = tuple[str, int]
 """Host and port as the kernel reports them: numeric host, no brackets, no scope."""
@@ -103,3 +104,62 @@ class Ending:
     def flow(self, leg: Leg) -> FlowEnding:
         """The ending of the flow that comes from `leg`."""
         return self.client if leg is Leg.CLIENT else self.server
+
+
+WOULD_BLOCK: Final = -1
+"""What `LegIO.receive_into` and `LegIO.send` return where there is nothing to read, or no room."""
+
+
+@dataclass(frozen=True)
+class LegLost(Exception):  # noqa: N818 - nobody's error: it says what became of the leg
+    """The leg is gone: reset by its endpoint, or given up by the kernel."""
+
+    how: FlowEnd
+    reason: str
+    after_fin: bool = False
+    """The endpoint's FIN had come before: EOF is still to be read as FIN."""
+
+
+class LegIO(Protocol):
+    """The acts of one leg. Real on a socket (sockets.py), in memory for tests (testing.py)."""
+
+    fd: int
+    local: Address
+    remote: Address
+    lost: LegLost | None
+    """Set at the first sign of the loss, whichever call it showed in."""
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Read what is there: a count, 0 for EOF (a FIN), or `WOULD_BLOCK`.
+
+        Raises:
+            LegLost: all that preceded the loss has been read.
+        """
+
+    def send(self, data: memoryview | bytes) -> int:
+        """Send what the kernel takes: how many bytes that were, or `WOULD_BLOCK`.
+
+        Raises:
+            LegLost: the leg takes no bytes any more; what it has received may still be read.
+        """
+
+    def send_fin(self) -> bool:
+        """Send a FIN and keep the fd; False where the leg was lost meanwhile."""
+
+    def look_for_loss(self) -> LegLost | None:
+        """Whether the leg is lost: also finds the RST after a FIN, which no read raises."""
+
+    def unacknowledged(self) -> int:
+        """Bytes sent and not yet acknowledged by the endpoint; a FIN in flight counts as nothing."""
+
+    def settled(self) -> bool:
+        """Whether the endpoint has acknowledged all that was sent, a FIN included."""
+
+    def unread(self) -> int:
+        """Bytes received that nobody has read."""
+
+    def abort(self) -> None:
+        """Reset the connection at once. Synchronous, so that it works under cancellation."""
+
+    def release(self) -> None:
+        """Give up the fd; only after EOF was read, or after a loss."""

@@ -1,0 +1,173 @@
+"""Which sockets can be read or written now: one wait for all sessions of a proxy.
+
+A Trio task for each direction of each session costs two task switches a message. Here one task waits on
+an epoll set of its own and calls back, so that a message costs the system calls and little else (relay.py
+has the figures). Edges, not levels: each socket is registered once, and a set in which nothing is wanted
+still reports the RST that follows a FIN, which no read ever would. Where there is no epoll, Trio's own
+waits do the same, more slowly, and cannot see that RST. This module must not know sessions or bytes.
+"""
+
+from __future__ import annotations
+
+import select
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import trio
+
+READABLE: Final = 1
+WRITABLE: Final = 4
+FAILED: Final = 8
+"""The same bits as EPOLLIN, EPOLLOUT and EPOLLERR, so that the fast path need not translate."""
+
+Callback = Callable[[int], None]
+"""Told what a socket is ready for. It must not raise: nobody could say whose fault it was."""
+
+
+class Readiness(Protocol):
+    """One wait for many sockets."""
+
+    def watch(self, fd: int, callback: Callback, wanted: Callable[[], int]) -> None:
+        """Call back at each change of what `fd` is ready for; `wanted` says what is waited for now."""
+
+    def forget(self, fd: int) -> None:
+        """Stop watching; to be called before the fd is closed."""
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Do some work in the next turn: for whoever stopped in the middle so that others get theirs."""
+
+    def wants_changed(self, fd: int) -> None:
+        """What `wanted` returns for `fd` may have changed."""
+
+    async def run(self) -> None:
+        """Wait and call back, for ever."""
+
+
+class EpollReadiness:
+    """Edge-triggered epoll (epoll(7)) inside one Trio task."""
+
+    _EDGES: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+    _TURNS: Final = 16
+    """How often the set is asked again before Trio's other tasks get their turn."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callback] = {}
+        self._soon: deque[Callable[[], None]] = deque()
+        self._work_waits = trio.Event()
+
+    def watch(self, fd: int, callback: Callback, wanted: Callable[[], int]) -> None:  # noqa: ARG002
+        """Register `fd` once: what is wanted does not matter to edges."""
+        self._callbacks[fd] = callback
+        self._epoll.register(fd, self._EDGES)
+
+    def forget(self, fd: int) -> None:
+        """Stop watching `fd`."""
+        if self._callbacks.pop(fd, None):
+            self._epoll.unregister(fd)
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Do `work` in the next turn."""
+        self._soon.append(work)
+        self._work_waits.set()
+
+    def wants_changed(self, fd: int) -> None:
+        """Nothing to do: edges come unasked."""
+
+    async def run(self) -> None:
+        """Wait and call back, for ever."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._run_soon)
+                while True:
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
+                    self._turns()
+        finally:
+            self._epoll.close()
+
+    def _turns(self) -> None:
+        for _ in range(self._TURNS):
+            ready = self._epoll.poll(0)
+            if not ready:
+                return
+            for fd, bits in ready:
+                # An earlier callback of this very turn may have closed this one's socket.
+                if callback := self._callbacks.get(fd):
+                    callback(bits)
+
+    async def _run_soon(self) -> None:
+        while True:
+            await self._work_waits.wait()
+            self._work_waits = trio.Event()
+            for _ in range(len(self._soon)):
+                self._soon.popleft()()
+
+
+class TrioReadiness:
+    """The same on Trio's own waits, for systems without epoll: a task for each socket and direction."""
+
+    def __init__(self) -> None:
+        self._watched: dict[int, tuple[Callback, Callable[[], int]]] = {}
+        self._waiting: set[tuple[int, int]] = set()
+        self._todo: deque[Callable[[], None]] = deque()
+        self._work_waits = trio.Event()
+        self._nursery: trio.Nursery | None = None
+
+    def watch(self, fd: int, callback: Callback, wanted: Callable[[], int]) -> None:
+        """Wait for whatever is wanted of `fd`, from the next turn on."""
+        self._watched[fd] = callback, wanted
+        self.wants_changed(fd)
+
+    def forget(self, fd: int) -> None:
+        """Stop watching `fd`, and end the waits on it before it is closed."""
+        self._watched.pop(fd, None)
+        self._waiting -= {(fd, READABLE), (fd, WRITABLE)}
+        trio.lowlevel.notify_closing(fd)
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Do `work` in the next turn."""
+        self._todo.append(work)
+        self._work_waits.set()
+
+    def wants_changed(self, fd: int) -> None:
+        """Start the waits that are now wanted; those under way go on until they fire."""
+        self.soon(lambda: self._start_waits(fd))
+
+    async def run(self) -> None:
+        """Wait and call back, for ever."""
+        async with trio.open_nursery() as self._nursery:
+            while True:
+                await self._work_waits.wait()
+                self._work_waits = trio.Event()
+                for _ in range(len(self._todo)):
+                    self._todo.popleft()()
+
+    def _start_waits(self, fd: int) -> None:
+        if self._nursery is None or fd not in self._watched:
+            return
+        wanted = self._watched[fd][1]()
+        for kind in (READABLE, WRITABLE):
+            if wanted & kind and (fd, kind) not in self._waiting:
+                self._waiting.add((fd, kind))
+                self._nursery.start_soon(self._wait, fd, kind)
+
+    async def _wait(self, fd: int, kind: int) -> None:
+        watched = self._watched[fd]
+        try:
+            if kind == READABLE:
+                await trio.lowlevel.wait_readable(fd)
+            else:
+                await trio.lowlevel.wait_writable(fd)
+        except trio.ClosedResourceError:
+            return
+        if self._watched.get(fd) is not watched:
+            return  # the fd was given up in this very turn; by now its number may be somebody else's
+        self._waiting.discard((fd, kind))
+        watched[0](kind)
+        self.wants_changed(fd)
+
+
+def best_readiness() -> Readiness:
+    """Epoll where the system has it, Trio's own waits elsewhere."""
+    return EpollReadiness() if hasattr(select, "epoll") else TrioReadiness()

@@ -1,0 +1,101 @@
+"""Records: everything that happens, as one ordered stream of values, and whoever observes it.
+
+The field names are the contract of the journal. Pure values: this module must not know files, sockets or
+the clock; the time of a record is given to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from .legs import Ending, Leg
+
+_log = logging.getLogger("finproxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that happened.
+
+    `event` is one of ``proxy.listening``, ``session.opened``, ``session.refused``, ``fin.received``,
+    ``fin.held``, ``fin.released``, ``fin.dropped``, ``fin.sent``, ``reset.received``, ``reset.held``,
+    ``reset.released``, ``reset.dropped``, ``reset.sent``, ``leg.failed``, ``rule.fired``,
+    ``session.closed``, ``session.crashed``, ``proxy.closed``.
+    """
+
+    event: str
+    t: float
+    """Seconds since the session opened, monotonic; 0 for what concerns no session."""
+    at: float
+    """Seconds since the epoch."""
+    proxy: str | None = None
+    """The proxy's name, where a configuration gave it one."""
+    session: int | None = None
+    leg: Leg | None = None
+    """The leg it came from for ``*.received``, the leg it went out on for ``*.sent``."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as the journal has it: flat, JSON values only, nothing that is not known."""
+        when = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds")
+        head = {
+            "t": round(self.t, 6),
+            "at": when.replace("+00:00", "Z"),
+            "proxy": self.proxy,
+            "session": self.session,
+            "event": self.event,
+            "leg": self.leg.value if self.leg else None,
+        }
+        return {key: value for key, value in head.items() if value is not None} | dict(self.fields)
+
+
+Observer = Callable[[Record], None]
+"""Told every record, in order, at once and synchronously: it must be quick, and not block."""
+
+
+class Recorder:
+    """Gives each record to all observers. With none, nothing is built and nothing is spent."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = list(observers)
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def add(self, observer: Observer) -> None:
+        """Tell `observer` everything from now on."""
+        self._observers.append(observer)
+
+    def remove(self, observer: Observer) -> None:
+        """Tell it nothing more; it may have been unplugged already."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+
+    def emit(self, record: Record) -> None:
+        """Tell all observers. One that raises is logged and unplugged: it must not disturb traffic."""
+        for observer in tuple(self._observers):
+            try:
+                observer(record)
+            except Exception:
+                _log.exception("an observer failed and was unplugged: %r", observer)
+                self.remove(observer)
+
+
+def ending_fields(ending: Ending) -> dict[str, Any]:
+    """The fields of ``session.closed``: who ended what and how, bytes, what was lost and why."""
+    flows = {leg.value: ending.flow(leg) for leg in Leg}
+    return {
+        "closed_first": ending.closed_first.value if ending.closed_first else None,
+        "ended": {leg: flow.ended.value for leg, flow in flows.items()},
+        "relayed": {leg: flow.relayed.value for leg, flow in flows.items()},
+        "bytes": {leg: flow.bytes for leg, flow in flows.items()},
+        "kept": {leg: round(flow.kept, 6) for leg, flow in flows.items()},
+        "duration": round(ending.duration, 6),
+        "lost": ending.lost,
+        "losses": [{"leg": loss.leg.value, "bytes": loss.bytes, "why": loss.why} for loss in ending.losses],
+        "aborted": ending.aborted,
+    }

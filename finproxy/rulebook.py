@@ -1,0 +1,76 @@
+"""The rules as one session sees them: which are in play, and which matches first.
+
+Chance is settled here, once a session and rule, from numbers that the shell draws: the order in which
+things happen later cannot change what a seed means. This module must not know what actions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .legs import Leg
+from .rules import After, Bytes, Delay, Fin, Hold, Idle, Rule, Trigger, Truncate
+
+
+@dataclass(frozen=True, slots=True)
+class InPlay:
+    """A rule that counts in this session, with its jitter settled for each leg, in seconds."""
+
+    rule: Rule
+    requested: bool = False
+    """It stands for somebody's request, not for a rule that could be named."""
+    jitter: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def name(self) -> str:
+        """The rule in the notation, or ``request``."""
+        return "request" if self.requested else str(self.rule)
+
+    def extra_delay(self, leg: Leg) -> float:
+        """Seconds to add to the delay of an ending that came from `leg`."""
+        return self.jitter[leg is Leg.SERVER]
+
+
+REQUESTED_HOLD = InPlay(Rule(None, Fin(), Hold()), requested=True)
+"""What the end of a flow is kept by when somebody asked for it."""
+
+
+class RuleBook:
+    """The rules in play in one session, in the order in which they were given."""
+
+    __slots__ = ("_in_play",)
+
+    def __init__(self, in_play: Iterable[InPlay] = ()) -> None:
+        self._in_play = tuple(in_play)
+
+    @classmethod
+    def draw(cls, rules: Sequence[Rule], chance: Callable[[], float]) -> RuleBook:
+        """Settle chance: `chance` gives numbers in [0, 1), always as many for the same rules."""
+        drawn = [(rule, chance(), (chance(), chance())) for rule in rules]
+        return cls(
+            InPlay(rule, jitter=_jitter(rule, pair)) for rule, luck, pair in drawn if luck < rule.probability
+        )
+
+    def choose(self, leg: Leg, trigger: Trigger) -> InPlay | None:
+        """The first rule in play that this act of `leg`'s endpoint triggers."""
+        for candidate in self._in_play:
+            if candidate.rule.trigger == trigger and candidate.rule.concerns(leg):
+                return candidate
+        return None
+
+    def moments(self, leg: Leg) -> list[Bytes | After | Idle]:
+        """What has to be watched for on `leg`, each moment once."""
+        triggers = [c.rule.trigger for c in self._in_play if c.rule.concerns(leg)]
+        return list(dict.fromkeys(t for t in triggers if isinstance(t, Bytes | After | Idle)))
+
+    def keep_back(self, leg: Leg) -> int:
+        """How many bytes from `leg` must be kept back so that each rule in play can truncate."""
+        actions = [c.rule.action for c in self._in_play if c.rule.concerns(leg)]
+        return max((action.count for action in actions if isinstance(action, Truncate)), default=0)
+
+
+def _jitter(rule: Rule, numbers: tuple[float, float]) -> tuple[float, float]:
+    jitter = rule.action.jitter if isinstance(rule.action, Delay) else 0.0
+    client, server = ((2 * number - 1) * jitter for number in numbers)
+    return client, server

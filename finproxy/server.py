@@ -1,0 +1,332 @@
+"""One proxy: it listens, dials, starts a session for each connection, and stops gracefully.
+
+Each connection is served in a task of its own, so a slow dial or a session's bug delays nobody. This
+module must not know what sessions do with their bytes, and no command line.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import trio
+
+from . import sockets
+from .addresses import format_address, parse_listen, parse_upstream
+from .errors import FinproxyError
+from .legs import Address, Ending, Leg
+from .notation import parse_rule
+from .readiness import Readiness, best_readiness
+from .records import Observer, Record, Recorder
+from .rulebook import InPlay, RuleBook
+from .rules import Delay, Rule
+from .session import NotHeldError, Session, Surroundings
+from .timers import Timers
+
+_log = logging.getLogger("finproxy")
+
+_ACCEPT_AGAIN_AFTER: Final = 0.1
+"""Seconds to wait when accepting fails for want of descriptors or memory: somebody has to free some."""
+_ACCEPTS_A_TURN: Final = 64
+_NAMES_LAST: Final = 1.0
+"""Seconds for which a resolved name is believed: a container that moves is found again at once."""
+_RECORDS_WAITING: Final = 100_000
+"""Records that a slow reader of the stream may leave waiting before it is unplugged."""
+
+
+class WireError(FinproxyError):
+    """A rule at wire that cannot be served here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that makes one proxy what it is."""
+
+    upstream: Address
+    listen: Address = ("127.0.0.1", 0)
+    rules: tuple[Rule, ...] = ()
+    name: str | None = None
+    seed: int = field(default_factory=lambda: random.randrange(2**32))
+    """With the same seed, rules and order of connections, the same sessions meet the same chance."""
+    max_sessions: int | None = None
+    """Connections beyond it are refused with a reset; None leaves it to the system's limits."""
+    connect_timeout: float = 10.0
+    """Seconds for the upstream to accept."""
+    grace: float = 1.0
+    """Seconds that sessions get to finish when the proxy stops."""
+    delivery_limit: float = 10.0
+    """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            if rule.at_wire:
+                raise WireError(
+                    f"cannot serve '{rule}': keeping FIN segments out on the wire is not available in this "
+                    "version; without 'at wire' the rule acts at the relay, where the sender's FIN has "
+                    "been acknowledged already"
+                )
+
+
+class Proxy:
+    """A running proxy, as `open_proxy` gives it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        recorder: Recorder,
+        readiness: Readiness,
+        timers: Timers,
+    ) -> None:
+        self.settings = settings
+        self.address = sockets.listening_address(listener)
+        """Host and port that clients connect to."""
+        self.sessions: dict[int, Session] = {}
+        """The live sessions by number."""
+        self._listener = listener
+        self._recorder = recorder
+        self._around = Surroundings(
+            readiness, timers, recorder, settings.name, delivery_limit=settings.delivery_limit
+        )
+        self._count = 0
+        self._serving = 0
+        self._all_served = trio.Event()
+        self._stopping = trio.CancelScope()
+        self._unfinished = trio.CancelScope()
+        self._places: tuple[float, list[sockets.Place]] = (-math.inf, [])
+        self._fixed_book = _book_without_chance(settings.rules)
+
+    # --- for users --------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The address as text, ``127.0.0.1:9000``."""
+        return format_address(self.address)
+
+    async def hold(self, session: int | Session, leg: str | Leg) -> None:
+        """Hold the end of an endpoint's flow when it comes, whatever the rules say.
+
+        Raises:
+            NotHeldError: there is no such session, or that end has gone by already.
+        """
+        self._find(session).hold(Leg(leg))
+        await trio.lowlevel.checkpoint()
+
+    async def release(self, session: int | Session, leg: str | Leg) -> None:
+        """Let go what is held of an endpoint.
+
+        Raises:
+            NotHeldError: there is no such session, or nothing of that endpoint is held.
+        """
+        self._find(session).release(Leg(leg))
+        await trio.lowlevel.checkpoint()
+
+    async def release_all(self) -> int:
+        """Let go everything that is held; how many ends that were."""
+        held = [(session, leg) for session in self.sessions.values() for leg in Leg if session.kept(leg)]
+        for session, leg in held:
+            if session.kept(leg):  # an earlier release may have let this one go as well
+                session.release(leg)
+        await trio.lowlevel.checkpoint()
+        return len(held)
+
+    @asynccontextmanager
+    async def records(self) -> AsyncIterator[trio.MemoryReceiveChannel[Record]]:
+        """The records from now on: ``async with proxy.records() as records: async for record in records``."""
+        send, receive = trio.open_memory_channel[Record](_RECORDS_WAITING)
+        self._recorder.add(send.send_nowait)
+        with send, receive:
+            try:
+                yield receive
+            finally:
+                self._recorder.remove(send.send_nowait)
+
+    async def stop(self, grace: float | None = None) -> list[Ending]:
+        """Stop accepting, let sessions finish for `grace` seconds, then abort: the endings of those."""
+        self._stopping.cancel()
+        with trio.move_on_after(self.settings.grace if grace is None else grace):
+            await self._wait_until_served()
+        late = list(self.sessions.values())
+        for session in late:
+            session.abort("the proxy was stopped")
+        self._unfinished.cancel()  # connections whose upstream has not answered yet
+        await self._wait_until_served()
+        return [session.ending for session in late if session.ending]
+
+    # --- at work ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Accept and serve, until `stop`."""
+        self._record(
+            "proxy.listening",
+            address=list(self.address),
+            upstream=format_address(self.settings.upstream),
+            rules=[str(rule) for rule in self.settings.rules],
+            seed=self.settings.seed,
+        )
+        with self._unfinished:
+            async with trio.open_nursery() as nursery:
+                with self._stopping, self._listener:
+                    await self._accept(nursery)
+
+    async def _accept(self, nursery: trio.Nursery) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(self._listener)
+            try:
+                for _ in range(_ACCEPTS_A_TURN):
+                    if (sock := sockets.accept(self._listener)) is None:
+                        break
+                    self._count += 1
+                    self._serving += 1
+                    nursery.start_soon(self._serve, self._count, sock)
+            except OSError as error:
+                if error.errno not in sockets.ACCEPT_LATER:
+                    raise
+                _log.warning("%s cannot accept for now: %s", self.url, error.strerror)
+                await trio.sleep(_ACCEPT_AGAIN_AFTER)
+
+    async def _serve(self, number: int, sock: socket.socket) -> None:
+        try:
+            if legs := await self._connect(number, sock):
+                session = Session(number, legs, self._book(number), self._around)
+                self.sessions[number] = session
+                await session.run()
+        finally:
+            self.sessions.pop(number, None)
+            self._serving -= 1
+            if not self._serving:
+                self._all_served.set()
+
+    async def _connect(self, number: int, sock: socket.socket) -> dict[Leg, Any] | None:
+        """Both legs, or None where the client was refused: with a reset, as a closed port would."""
+        started = trio.current_time()
+        try:
+            client = sockets.prepare(sock)
+        except OSError:
+            sock.close()  # the client has reset the connection before it could be looked at
+            return None
+        try:
+            return {Leg.CLIENT: client, Leg.SERVER: await self._dial()}
+        except (sockets.DialError, trio.Cancelled) as error:
+            reason = str(error) if isinstance(error, sockets.DialError) else "the proxy was stopped"
+            self._refuse(number, client, trio.current_time() - started, reason)
+            if isinstance(error, trio.Cancelled):
+                raise
+            return None
+
+    def _refuse(self, number: int, client: sockets.SocketLeg, age: float, reason: str) -> None:
+        fields = {"client": list(client.remote), "upstream": format_address(self.settings.upstream)}
+        self._record("session.refused", number, age, **fields, reason=reason)
+        client.abort()
+
+    async def _dial(self) -> sockets.SocketLeg:
+        limit = self.settings.max_sessions
+        if limit is not None and self._serving > limit:
+            raise sockets.DialError(f"{limit} sessions are open already, which is the limit")
+        with trio.move_on_after(self.settings.connect_timeout) as patience:
+            return await sockets.dial(await self._resolve())
+        assert patience.cancelled_caught
+        raise sockets.DialError(f"no answer within {self.settings.connect_timeout:g} s")
+
+    async def _resolve(self) -> list[sockets.Place]:
+        believed_until, places = self._places
+        if trio.current_time() > believed_until:
+            places = await sockets.resolve(self.settings.upstream)
+            self._places = trio.current_time() + _NAMES_LAST, places
+        return places
+
+    def _book(self, number: int) -> RuleBook:
+        if self._fixed_book is not None:
+            return self._fixed_book
+        # One generator a session: what chance does to one cannot depend on how others were interleaved.
+        return RuleBook.draw(self.settings.rules, random.Random(f"{self.settings.seed}/{number}").random)
+
+    def _find(self, session: int | Session) -> Session:
+        number = session if isinstance(session, int) else session.number
+        if number not in self.sessions:
+            live = ", ".join(map(str, sorted(self.sessions))) or "none"
+            raise NotHeldError(f"there is no live session {number}; live: {live}")
+        return self.sessions[number]
+
+    async def _wait_until_served(self) -> None:
+        while self._serving:
+            self._all_served = trio.Event()
+            await self._all_served.wait()
+
+    def _record(self, event: str, session: int | None = None, t: float = 0.0, **fields: Any) -> None:
+        if self._recorder:
+            self._recorder.emit(Record(event, t, time.time(), self.settings.name, session, None, fields))
+
+
+def _book_without_chance(rules: tuple[Rule, ...]) -> RuleBook | None:
+    """One book for all sessions, where nothing in it is left to chance."""
+    if any(r.probability < 1 or (isinstance(r.action, Delay) and r.action.jitter) for r in rules):
+        return None
+    return RuleBook(InPlay(rule) for rule in rules)
+
+
+@asynccontextmanager
+async def open_proxy(
+    upstream: str | Address,
+    rules: Iterable[str | Rule] = (),
+    *,
+    listen: str | Address = "0",
+    observers: Iterable[Observer] = (),
+    readiness: Readiness | None = None,
+    **settings: Any,
+) -> AsyncIterator[Proxy]:
+    """Run a proxy in front of `upstream` for as long as the block lasts.
+
+    Args:
+        upstream: ``"127.0.0.1:80"``, or host and port.
+        rules: in the notation or as values; the first that matches wins.
+        listen: where; by default a free port on the loopback interface.
+        observers: are told every record, in order, from the first one on.
+        readiness: how to wait for sockets; by default the fastest way that the system has.
+        settings: the other fields of `Settings`, such as ``seed`` or ``max_sessions``.
+
+    Raises:
+        NotationError: a rule is not in the notation.
+        AddressError: an address is not one.
+        WireError: a rule at wire cannot be served here.
+        ListenError: the port is taken or reserved.
+    """
+    prepared = Settings(
+        upstream=parse_upstream(upstream) if isinstance(upstream, str) else upstream,
+        listen=parse_listen(listen) if isinstance(listen, str) else listen,
+        rules=tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in rules),
+        **settings,
+    )
+    async with serve(prepared, Recorder(observers), readiness) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, recorder: Recorder, readiness: Readiness | None = None
+) -> AsyncIterator[Proxy]:
+    """The same, from settings that have been checked already."""
+    listener = sockets.listen(settings.listen)
+    readiness, timers = readiness or best_readiness(), Timers()
+    proxy = Proxy(settings, listener, recorder, readiness, timers)
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(readiness.run)
+        nursery.start_soon(timers.run)
+        nursery.start_soon(proxy.run)
+        try:
+            yield proxy
+        except BaseException as error:
+            failure = error
+        with trio.CancelScope(shield=True):
+            await proxy.stop(0 if failure else None)
+        nursery.cancel_scope.cancel()
+    if failure:
+        raise failure

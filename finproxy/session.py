@@ -1,0 +1,386 @@
+"""One session: two legs, two flows, one engine. It tells the engine what happens and does what it says.
+
+All of it runs in callbacks of the proxy's one wait (readiness.py) and timers: a session needs no task of
+its own while bytes move. An error in here ends this session, is logged with its records, and nothing else.
+This module must not know listeners, addresses to dial, or how records are written.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, assert_never
+
+import trio
+
+from . import commands, events
+from .endpoint import Kept
+from .engine import Engine
+from .errors import FinproxyError
+from .legs import Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
+from .readiness import FAILED, READABLE, WRITABLE, Readiness
+from .records import Record, Recorder, ending_fields
+from .relay import Flow
+from .rulebook import RuleBook
+from .timers import Deadline, Timers
+
+_log = logging.getLogger("finproxy")
+
+_FIRST_LOOK: Final = 0.0005
+_LONGEST_LOOK: Final = 0.05
+"""Seconds between two looks at what a peer has acknowledged: no event tells, so the wait grows."""
+
+
+class NotHeldError(FinproxyError):
+    """Somebody asked to release what is not held, or to hold what has already gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions of one proxy share."""
+
+    readiness: Readiness
+    timers: Timers
+    recorder: Recorder
+    name: str | None = None
+    delivery_limit: float = 10.0
+    """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
+
+
+class Session:
+    """A pair of legs, from the moment both are established until both have been given up."""
+
+    def __init__(
+        self, number: int, legs: dict[Leg, LegIO], book: RuleBook, surroundings: Surroundings
+    ) -> None:
+        self.number = number
+        self.ending: Ending | None = None
+        """How it ended; None while it lives."""
+        self._legs = legs
+        self._around = surroundings
+        self._engine = Engine(book)
+        self._flows = {leg: Flow(leg, legs[leg], legs[leg.other], self) for leg in Leg}
+        self._opened_at = trio.current_time()
+        self._queue: deque[events.Event] = deque()
+        self._handling = False
+        self._deadlines: dict[object, Deadline] = {}
+        self._awaited: dict[Leg, float] = {}
+        """Until when to wait for a leg's peer to acknowledge what was sent."""
+        self._stopped_why: str | None = None
+        self._lost: set[Leg] = set()
+        self._over = trio.Event()
+
+    # --- what users of a session see ---------------------------------------------------------------
+
+    @property
+    def client(self) -> LegIO:
+        """The client leg: `remote` is the client's address, `local` the proxy's."""
+        return self._legs[Leg.CLIENT]
+
+    @property
+    def server(self) -> LegIO:
+        """The server leg: `remote` is the server's address, `local` the proxy's."""
+        return self._legs[Leg.SERVER]
+
+    @property
+    def age(self) -> float:
+        """Seconds since it opened."""
+        return trio.current_time() - self._opened_at
+
+    def bytes_from(self, leg: Leg) -> int:
+        """Bytes that have come from the endpoint of `leg`."""
+        return self._flows[leg].received
+
+    def kept(self, leg: Leg) -> Kept | None:
+        """What is being kept of the end of this endpoint's flow."""
+        return self._engine.endpoint(leg).kept
+
+    def hold(self, leg: Leg) -> None:
+        """Hold the end of this endpoint's flow when it comes, or keep holding it, until released.
+
+        Raises:
+            NotHeldError: the other endpoint has been told already.
+        """
+        end = self._engine.endpoint(leg)
+        if self.ending or (end.ended is not FlowEnd.OPEN and end.kept is None):
+            raise NotHeldError(f"session {self.number}: the end of the {leg}'s flow has gone by already")
+        self.tell(events.HoldRequested(self.age, leg))
+
+    def release(self, leg: Leg) -> None:
+        """Let go what is kept of this endpoint, or call off a hold that was asked for.
+
+        Raises:
+            NotHeldError: nothing of it is held.
+        """
+        end = self._engine.endpoint(leg)
+        if self.ending or (end.kept is None and not (end.armed and end.armed.requested)):
+            raise NotHeldError(
+                f"session {self.number}: nothing of the {leg} is held "
+                f"(its flow is {end.flow_state.value}); see which ends are held before releasing one"
+            )
+        self.tell(events.Released(self.age, leg))
+
+    def abort(self, why: str) -> None:
+        """End it now, with a reset on both legs."""
+        if not self.ending:
+            self.tell(events.AbortRequested(self.age, why))
+
+    async def run(self) -> Ending:
+        """Relay until both legs have been given up; aborts them if it is cancelled."""
+        try:
+            self._open()
+            await self._over.wait()
+        finally:
+            self.abort("the proxy was cancelled")
+        assert self.ending is not None
+        return self.ending
+
+    # --- from the outside to the engine -------------------------------------------------------------
+
+    def tell(self, event: events.Event) -> None:
+        """Tell the engine, and carry out what it says; in turn, if this comes from within an act."""
+        self._queue.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._queue and not self.ending:
+                for command in self._engine.handle(self._queue.popleft()):
+                    self._act(command)
+                if self._engine.over:
+                    self._finish()
+        finally:
+            self._handling = False
+
+    def flow_ended(self, flow: Flow) -> None:
+        """EOF was read: a FIN, behind all of its bytes."""
+        self._record("fin.received", flow.leg, bytes=flow.received)
+        self.tell(events.FinReceived(self.age, flow.leg))
+        if self._legs[flow.leg].lost:
+            self.leg_was_lost(flow.leg)
+
+    def leg_was_lost(self, leg: Leg) -> None:
+        """A call has met the loss of a leg: what it had received before must still be read first."""
+        self._soon(partial(self._pursue_loss, leg))
+
+    def mark_reached(self, flow: Flow, count: int) -> None:
+        """A byte that a rule waits for has been passed on."""
+        self.tell(events.BytesReached(self.age, flow.leg, count))
+
+    def fin_left(self, flow: Flow) -> None:
+        """A FIN has been sent, on the leg opposite to the flow's source."""
+        self._record("fin.sent", flow.leg.other)
+        self.tell(events.FinSent(self.age, flow.leg.other))
+
+    def _open(self) -> None:
+        for leg, io in self._legs.items():
+            self._around.readiness.watch(io.fd, partial(self._ready, leg), partial(self._wanted, leg))
+        self._record(
+            "session.opened",
+            client=list(self.client.remote),
+            listen=list(self.client.local),
+            local=list(self.server.local),
+            server=list(self.server.remote),
+        )
+        self._guard(lambda: self.tell(events.SessionOpened(0.0)))
+
+    def _ready(self, leg: Leg, bits: int) -> None:
+        """A leg can be read or written: the one call that every message takes."""
+        try:
+            if bits & FAILED and self._legs[leg].look_for_loss():
+                self._pursue_loss(leg)
+            if bits & ~WRITABLE:
+                self._move(self._flows[leg])
+            if bits & WRITABLE and self._flows[leg.other].blocked:
+                self._move(self._flows[leg.other])
+            if leg in self._awaited:
+                self._look_at_delivery(leg)
+        except Exception as error:
+            self._crash(error)
+
+    def _wanted(self, leg: Leg) -> int:
+        reads = READABLE if self._flows[leg].wants_read else 0
+        return reads | (WRITABLE if self._flows[leg.other].blocked else 0)
+
+    def _move(self, flow: Flow) -> None:
+        if not self.ending and flow.move():
+            self._move_soon(flow)
+
+    def _move_soon(self, flow: Flow) -> None:
+        self._soon(partial(self._move, flow))
+
+    def _pursue_loss(self, leg: Leg) -> None:
+        """Report a loss once all that came before it has been read, or cannot be passed on in time."""
+        if leg in self._lost or self.ending:
+            return
+        flow = self._flows[leg]
+        self._move(flow)
+        if flow.ended or flow.stopped:
+            self._report_loss(leg)
+        elif flow.blocked:
+            self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))
+
+    def _report_loss(self, leg: Leg) -> None:
+        lost = self._legs[leg].lost
+        if leg in self._lost or self.ending or lost is None:
+            return
+        self._lost.add(leg)
+        if lost.how is FlowEnd.RESET:
+            self._record("reset.received", leg, bytes=self._flows[leg].received)
+            self.tell(events.ResetReceived(self.age, leg))
+        else:
+            self.tell(events.LegFailed(self.age, leg, lost.reason))
+
+    # --- from the engine to the legs ----------------------------------------------------------------
+
+    def _act(self, command: commands.Command) -> None:
+        match command:
+            case commands.SendFin(leg=leg):
+                self._flows[leg.other].finish()
+            case commands.AwaitDelivery(leg=leg, bounded=bounded):
+                self._await_delivery(leg, bounded=bounded)
+            case commands.Abort(leg=leg, why=why):
+                self._give_up(leg, why)
+                self._legs[leg].abort()
+                self._record("reset.sent", leg, why=why)
+            case commands.Release(leg=leg, why=why):
+                self._give_up(leg, why)
+                self._legs[leg].release()
+            case commands.Discard(leg=leg, why=why):
+                self._flows[leg].discard(why)
+                self._move_soon(self._flows[leg])
+            case commands.StopMoving(why=why):
+                self._stop_moving(why)
+            case commands.KeepBack(leg=leg, count=count):
+                self._keep_back(leg, count)
+            case commands.DropNewest(leg=leg, count=count, why=why):
+                self._flows[leg].drop_newest(count, why)
+            case commands.WatchBytes(leg=leg, count=count):
+                self._flows[leg].mark(count)
+            case commands.WatchIdle(leg=leg, delay=delay):
+                self._watch_idle(leg, delay)
+            case commands.StartTimer(timer=timer, delay=delay):
+                self._start(timer, delay, lambda: self.tell(events.TimerFired(self.age, timer)))
+            case commands.Report(event=event, leg=leg, fields=fields):
+                self._record(event, leg, **dict(fields))
+            case _:
+                assert_never(command)
+
+    def _await_delivery(self, leg: Leg, *, bounded: bool) -> None:
+        limit = self._around.delivery_limit if bounded else math.inf
+        self._awaited[leg] = trio.current_time() + limit
+        self._flows[leg.other].flush()
+        self._look_at_delivery(leg)
+
+    def _look_at_delivery(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
+        """Look whether the peer has acknowledged everything; otherwise look again later."""
+        arrived = not self._flows[leg.other].blocked and self._legs[leg].settled()
+        if arrived or trio.current_time() >= self._awaited[leg]:
+            del self._awaited[leg]
+            self.tell(events.Delivered(self.age, leg))
+        else:
+            again = partial(self._look_again, leg, min(2 * wait, _LONGEST_LOOK))
+            self._start(("delivery", leg), wait, again)
+
+    def _look_again(self, leg: Leg, wait: float) -> None:
+        if leg in self._awaited:
+            self._look_at_delivery(leg, wait)
+
+    def _give_up(self, leg: Leg, why: str) -> None:
+        """Account for what is lost with a leg, and stop watching it; the caller closes it."""
+        io = self._legs[leg]
+        why = self._stopped_why or why  # what a blackhole has swallowed, the blackhole has lost
+        self._awaited.pop(leg, None)
+        self._around.readiness.forget(io.fd)
+        self._flows[leg.other].sink_is_gone(io.unacknowledged(), why)
+        self._flows[leg].lose(io.unread(), why)
+        self._flows[leg].ended = True
+
+    def _keep_back(self, leg: Leg, count: int) -> None:
+        self._flows[leg].keep_back(count)
+        if count == 0:
+            self._flows[leg].flush()
+            self._move_soon(self._flows[leg])
+
+    def _stop_moving(self, why: str) -> None:
+        self._stopped_why = why
+        for flow in self._flows.values():
+            flow.stopped = True
+
+    def _watch_idle(self, leg: Leg, delay: float) -> None:
+        flow = self._flows[leg]
+        flow.clock, flow.last_read = trio.current_time, trio.current_time()
+
+        def look() -> None:
+            left = flow.last_read + delay - trio.current_time()
+            if left > 0:
+                self._start(("idle", leg, delay), left, look)
+            else:
+                self.tell(events.IdleReached(self.age, leg, delay))
+
+        self._start(("idle", leg, delay), delay, look)
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        for deadline in self._deadlines.values():
+            deadline.cancel()
+        self._deadlines.clear()
+        self.ending = self._describe_ending()
+        self._record("session.closed", **ending_fields(self.ending))
+        self._over.set()
+
+    def _describe_ending(self) -> Ending:
+        losses = [
+            Loss(leg, count, why) for leg, flow in self._flows.items() for why, count in flow.losses.items()
+        ]
+        client, server = (self._describe_flow(leg) for leg in Leg)
+        return Ending(
+            client, server, self._engine.closed_first, self.age, tuple(losses), self._engine.aborted
+        )
+
+    def _describe_flow(self, leg: Leg) -> FlowEnding:
+        end = self._engine.endpoint(leg)
+        kept_now = self.age - end.kept.since if end.kept else 0.0
+        return FlowEnding(end.ended, end.told, self._flows[leg].received, end.kept_for + kept_now)
+
+    # --- small words ------------------------------------------------------------------------------
+
+    def _record(self, event: str, leg: Leg | None = None, **fields: Any) -> None:
+        if self._around.recorder:
+            record = Record(event, self.age, time.time(), self._around.name, self.number, leg, fields)
+            self._around.recorder.emit(record)
+
+    def _start(self, key: object, delay: float, act: Callable[[], None]) -> None:
+        if earlier := self._deadlines.get(key):
+            earlier.cancel()
+        when = trio.current_time() + delay
+        self._deadlines[key] = self._around.timers.call_at(when, lambda: self._guard(act))
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        self._around.readiness.soon(lambda: self._guard(act))
+
+    def _guard(self, act: Callable[[], None]) -> None:
+        """Do something; if it fails, that is a defect, and this session pays for it alone."""
+        if self.ending:
+            return
+        try:
+            act()
+        except Exception as error:
+            self._crash(error)
+
+    def _crash(self, error: Exception) -> None:
+        """End the session without the engine, whose state cannot be relied on any more."""
+        _log.error("session %d crashed", self.number, exc_info=error)
+        self._record("session.crashed", why=repr(error))
+        for leg in Leg:
+            if not self._engine.endpoint(leg).released:
+                self._give_up(leg, "the session crashed")
+                self._legs[leg].abort()
+        self._engine.aborted = f"the session crashed: {error!r}"
+        self._finish()

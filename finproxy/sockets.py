@@ -1,0 +1,301 @@
+"""The socket edge: the only file of the proxy that touches socket options, linger and errno.
+
+It opens, dials and classifies, and gives one leg's socket the few acts that the proxy needs. Errors are
+classified once, where they first show: after a RST `recv` raises one time and then says EOF for ever, so
+whoever looked second would take a reset for a FIN. This module must not know sessions, rules or records.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import trio
+
+from .addresses import format_address
+from .errors import FinproxyError
+from .legs import WOULD_BLOCK, Address, FlowEnd, LegLost
+
+_RESET_ERRNOS = frozenset({errno.ECONNRESET, errno.EPIPE})
+"""What a peer's RST looks like: EPIPE where its FIN came before it (net/ipv4/tcp_input.c, tcp_reset)."""
+
+_FAILED_ERRNOS = frozenset(
+    {
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ECONNABORTED,
+        errno.EPROTO,
+    }
+)
+"""The kernel gave the connection up; ECONNABORTED: somebody destroyed it here, as `ss -K` does."""
+
+ACCEPT_LATER = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Accepting fails until something is freed: wait and try again (accept(2))."""
+
+# An endpoint that vanished without a word is noticed after two minutes: 60 s of silence, then four
+# unanswered probes. Without it a dropped FIN could keep its session for ever.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+_BACKLOG = 4096
+_FDS_APART = 64
+"""Descriptors kept for everything that is not a session: standard streams, journal, epoll, listeners."""
+
+
+class ListenError(FinproxyError):
+    """The listening socket could not be opened."""
+
+
+class DialError(Exception):
+    """The upstream could not be reached; the text says why. Data for `session.refused`, never shown raw."""
+
+
+class SocketLeg:
+    """One leg's socket, non-blocking, with the acts that the proxy needs and nothing else."""
+
+    __slots__ = ("_fin_sent", "_socket", "fd", "local", "lost", "remote")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.fd = sock.fileno()
+        self.local = _address(sock.getsockname())
+        self.remote = _address(sock.getpeername())
+        self.lost: LegLost | None = None
+        """Set at the first error, in whichever call it showed."""
+        self._fin_sent = False
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Read what is there: a count, 0 for EOF (a FIN), or `WOULD_BLOCK`.
+
+        Raises:
+            LegLost: everything that preceded the loss has been read.
+        """
+        try:
+            count = self._socket.recv_into(buffer)
+        except BlockingIOError:
+            return WOULD_BLOCK
+        except OSError as error:
+            raise self._lose(error) from None
+        if count == 0 and self.lost and not self.lost.after_fin:
+            raise self.lost
+        return count
+
+    def send(self, data: memoryview | bytes) -> int:
+        """Hand bytes to the kernel: how many it took, or `WOULD_BLOCK`.
+
+        Raises:
+            LegLost: the leg cannot take bytes any more; what it has received may still be read.
+        """
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return WOULD_BLOCK
+        except OSError as error:
+            raise self._lose(error) from None
+
+    def send_fin(self) -> bool:
+        """Send a FIN and keep the fd; False where the leg was lost meanwhile."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            return False
+        self._fin_sent = True
+        return True
+
+    def look_for_loss(self) -> LegLost | None:
+        """Whether the leg is lost: also finds the RST after a FIN, which never raises in recv."""
+        if self.lost is None and (code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._lose(OSError(code, os.strerror(code)))
+        return self.lost
+
+    def unacknowledged(self) -> int:
+        """Bytes sent and not yet acknowledged by the peer; a FIN in flight counts as nothing."""
+        return max(0, self._queued() - self._fin_sent)
+
+    def settled(self) -> bool:
+        """Whether the peer has acknowledged all that was sent, the FIN included."""
+        return self._queued() == 0
+
+    def unread(self) -> int:
+        """Bytes that the kernel has received and nobody has read."""
+        return _ioctl_int(self.fd, termios.FIONREAD)
+
+    def abort(self) -> None:
+        """Reset the connection: linger zero and close. Synchronous, so that it works under cancellation."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self._socket.close()
+
+    def release(self) -> None:
+        """Give up the fd. With unread bytes the kernel would send a RST: only after EOF or a loss."""
+        self._socket.close()
+
+    def _queued(self) -> int:
+        if sys.platform == "darwin":
+            return self._socket.getsockopt(socket.SOL_SOCKET, 0x1024)  # SO_NWRITE
+        return _ioctl_int(self.fd, termios.TIOCOUTQ)  # SIOCOUTQ, tcp(7): unsent and unacknowledged
+
+    def _lose(self, error: OSError) -> LegLost:
+        if self.lost is None:
+            self.lost = _classify(error)
+        return self.lost
+
+
+def _classify(error: OSError) -> LegLost:
+    if error.errno in _RESET_ERRNOS:
+        return LegLost(FlowEnd.RESET, "connection reset", after_fin=error.errno == errno.EPIPE)
+    if error.errno in _FAILED_ERRNOS:
+        return LegLost(FlowEnd.FAILED, error.strerror or str(error))
+    raise error
+
+
+def prepare(sock: socket.socket) -> SocketLeg:
+    """Make a leg of a connected socket: non-blocking, no Nagle delay, keep-alive probes."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return SocketLeg(sock)
+
+
+def listen(address: Address) -> socket.socket:
+    """Open a non-blocking listener.
+
+    Raises:
+        ListenError: the port is taken, or reserved, or the address is not one of this machine.
+    """
+    host, port = address
+    try:
+        family, _, _, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.create_server(where[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ListenError(_why_not_listening(address, error)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _why_not_listening(address: Address, error: OSError) -> str:
+    where = format_address(address)
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {where}: the port is in use; choose another one, or 0 for any free port"
+    if error.errno == errno.EACCES:
+        return (
+            f"cannot listen on {where}: this port is reserved; choose one above 1023, or run with the right"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot listen on {where}: the address is not one of this machine's"
+    return f"cannot listen on {where}: {error.strerror or error}"
+
+
+def accept(listener: socket.socket) -> socket.socket | None:
+    """The next connection, or None where none is waiting.
+
+    Raises:
+        OSError: with an errno of `ACCEPT_LATER`, or because the listener is broken.
+    """
+    while True:
+        try:
+            return listener.accept()[0]
+        except BlockingIOError:
+            return None
+        except ConnectionAbortedError:
+            continue  # the client was gone before it was accepted: that is no concern of the next one
+
+
+def listening_address(listener: socket.socket) -> Address:
+    """Where a listener really listens, with the port that the kernel chose."""
+    return _address(listener.getsockname())
+
+
+Place: TypeAlias = tuple[int, tuple[Any, ...]]
+"""Address family, and the socket address in that family's form."""
+
+
+async def resolve(address: Address) -> list[Place]:
+    """Family and socket address of each place that a name stands for.
+
+    Raises:
+        DialError: the name stands for none.
+    """
+    host, port = address
+    try:
+        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DialError(f"cannot resolve {host}: {error.strerror or error}") from error
+    return [(family, where) for family, _, _, _, where in found]
+
+
+async def dial(places: Iterable[Place]) -> SocketLeg:
+    """Connect to the first place that answers.
+
+    Raises:
+        DialError: none did; the text is the last one's reason.
+    """
+    reason = "no address to connect to"
+    for family, where in places:
+        try:
+            return prepare(await _connect(family, where))
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+    raise DialError(reason)
+
+
+async def _connect(family: int, where: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if (code := sock.connect_ex(where)) == errno.EINPROGRESS:
+            await trio.lowlevel.wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        _raise_errno(code)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _raise_errno(code: int) -> None:
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def room_for_sessions(wanted: int | None) -> int:
+    """Raise the limit on open files as far as allowed; how many sessions (two each) it leaves room for.
+
+    Raises:
+        FinproxyError: `wanted` sessions do not fit.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = (hard - _FDS_APART) // 2 if hard != resource.RLIM_INFINITY else 1_000_000
+    if wanted is not None and wanted > room:
+        raise FinproxyError(
+            f"--max-sessions {wanted} needs {2 * wanted + _FDS_APART} open files, the limit is {hard}: "
+            f"raise it (ulimit -Hn), or allow at most {room} sessions"
+        )
+    return room if wanted is None else wanted
+
+
+def _address(name: tuple[str, int] | tuple[str, int, int, int]) -> Address:
+    return name[0], name[1]
+
+
+def _ioctl_int(fd: int, request: int) -> int:
+    return int(struct.unpack("i", fcntl.ioctl(fd, request, b"\0\0\0\0"))[0])
