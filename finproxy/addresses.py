@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 
-from .errors import FinproxyError
+from .errors import UsageError
 from .legs import Address
 
 LOOPBACK = "127.0.0.1"
 
 
-class AddressError(FinproxyError):
+class AddressError(UsageError):
     """A text that is not an address."""
 
 

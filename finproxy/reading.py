@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeVar
 
-from .errors import FinproxyError
+from .errors import UsageError
 
 T = TypeVar("T")
 
 
-class NotationError(FinproxyError):
+class NotationError(UsageError):
     """A text that is not in the notation. Its message shows the text with a mark under the column."""
 
     def __init__(self, text: str, column: int, problem: str) -> None:

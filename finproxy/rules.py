@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .errors import FinproxyError
+from .errors import UsageError
 from .legs import Leg
 
 
-class RuleError(FinproxyError):
+class RuleError(UsageError):
     """A rule that cannot be read, or that does not make sense."""
 
 

@@ -20,7 +20,7 @@ import trio
 
 from . import sockets
 from .addresses import format_address, parse_listen, parse_upstream
-from .errors import FinproxyError
+from .errors import UsageError
 from .legs import Address, Ending, Leg
 from .notation import parse_rule
 from .readiness import Readiness, best_readiness
@@ -41,7 +41,7 @@ _RECORDS_WAITING: Final = 100_000
 """Records that a slow reader of the stream may leave waiting before it is unplugged."""
 
 
-class WireError(FinproxyError):
+class WireError(UsageError):
     """A rule at wire that cannot be served here."""
 
 

@@ -287,7 +287,7 @@ def room_for_sessions(wanted: int | None) -> int:
     room = (hard - _FDS_APART) // 2 if hard != resource.RLIM_INFINITY else 1_000_000
     if wanted is not None and wanted > room:
         raise FinproxyError(
-            f"--max-sessions {wanted} needs {2 * wanted + _FDS_APART} open files, the limit is {hard}: "
+            f"{wanted} sessions at once need {2 * wanted + _FDS_APART} open files, the limit is {hard}: "
             f"raise it (ulimit -Hn), or allow at most {room} sessions"
         )
     return room if wanted is None else wanted

@@ -1,0 +1,159 @@
+"""The configuration file: TOML to the settings of several proxies, checked before anything is opened.
+
+    grace = "5s"                          # for every proxy below
+
+    [proxy.web]
+    listen = "127.0.0.1:9000"
+    upstream = "127.0.0.1:80"
+    rules = ["server.fin -> delay 2s"]
+
+A key that is not known is an error: one that was misspelt would otherwise be a rule that never fires.
+This module must not open sockets or resolve names.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .addresses import format_address, parse_listen, parse_upstream
+from .errors import UsageError
+from .legs import Address
+from .notation import parse_rule
+from .reading import did_you_mean
+from .rules import Rule
+from .server import Settings
+from .units import parse_duration
+
+
+class ConfigError(UsageError):
+    """A configuration that cannot be meant; the message names the file and the key."""
+
+
+_WILDCARDS = ("0.0.0.0", "::")
+
+
+def load(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Settings]:
+    """Read a configuration file; `defaults` are the settings that the command line gave for all.
+
+    Raises:
+        ConfigError: the file cannot be read or understood, or two proxies want the same port.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    try:
+        proxies = _proxies(table, dict(defaults or {}))
+        check_ports(proxies)
+    except UsageError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return proxies
+
+
+def check_ports(proxies: Iterable[Settings]) -> None:
+    """Find out before anything is opened that two proxies want the same port.
+
+    Raises:
+        ConfigError: they do.
+    """
+    for one, other in itertools.combinations(proxies, 2):
+        if _overlap(one.listen, other.listen):
+            raise ConfigError(
+                f"[proxy.{one.name}] and [proxy.{other.name}] both listen on "
+                f"{format_address(one.listen)}: give one of them another port"
+            )
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    if one[1] != other[1] or one[1] == 0:
+        return False
+    return one[0] == other[0] or one[0] in _WILDCARDS or other[0] in _WILDCARDS
+
+
+def _proxies(table: dict[str, Any], defaults: dict[str, Any]) -> list[Settings]:
+    named = table.pop("proxy", {})
+    shared = _read("the top level", table, _SHARED, hint=("proxy", *_SHARED)) | defaults
+    if not isinstance(named, dict) or not named:
+        raise ConfigError("expected at least one table [proxy.NAME] with 'listen' and 'upstream', found none")
+    return [_proxy(name, values, shared) for name, values in named.items()]
+
+
+def _proxy(name: str, values: Any, shared: dict[str, Any]) -> Settings:
+    where = f"[proxy.{name}]"
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: expected a table, found {values!r}")
+    own = _read(where, values, _OWN | _SHARED)
+    for key in ("listen", "upstream"):
+        if key not in own:
+            raise ConfigError(f"{where}: expected the key '{key}', found only {', '.join(own) or 'nothing'}")
+    try:
+        return Settings(name=name, **(shared | own))
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _read(
+    where: str, values: dict[str, Any], readers: dict[str, Callable[[Any], Any]], hint: Iterable[str] = ()
+) -> dict[str, Any]:
+    known = hint or readers
+    for key in values:
+        if key not in readers:
+            raise ConfigError(
+                f"{where}: expected one of {', '.join(known)}, found '{key}'{did_you_mean(key, known)}"
+            )
+    return {key: _value(f"{where} {key}", readers[key], value) for key, value in values.items()}
+
+
+def _value(where: str, read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _text(read: Callable[[str], Any], what: str) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ConfigError(f"expected {what}, in quotes, found {value!r}")
+        return read(value)
+
+    return checked
+
+
+def _integer(least: int) -> Callable[[Any], int]:
+    def checked(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"expected a whole number from {least}, found {value!r}")
+        return value
+
+    return checked
+
+
+def _rules(value: Any) -> tuple[Rule, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"expected a list of rules, found {value!r}")
+    return tuple(
+        _value(f"rule {place}", _text(parse_rule, "a rule"), rule) for place, rule in enumerate(value, 1)
+    )
+
+
+_duration = _text(parse_duration, "a duration such as '2s'")
+
+_SHARED: dict[str, Callable[[Any], Any]] = {
+    "grace": _duration,
+    "connect_timeout": _duration,
+    "delivery_limit": _duration,
+    "max_sessions": _integer(1),
+    "seed": _integer(0),
+}
+_OWN: dict[str, Callable[[Any], Any]] = {
+    "listen": _text(parse_listen, "an address such as '127.0.0.1:9000'"),
+    "upstream": _text(parse_upstream, "an address such as '127.0.0.1:80'"),
+    "rules": _rules,
+}

@@ -1,0 +1,95 @@
+"""Runs proxies for a command line: signals, grace, and what people are told meanwhile.
+
+This module must not parse arguments or know exit codes.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import trio
+from rich.console import Console
+
+from .addresses import format_address
+from .console import SessionLines, show_held
+from .records import Observer, Recorder
+from .server import Proxy, Settings, serve
+from .units import format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where people read what happens."""
+
+    console: Console
+    quiet: bool = False
+    verbose: bool = False
+
+
+async def run_proxies(proxies: Sequence[Settings], observers: Sequence[Observer], output: Output) -> None:
+    """Run until SIGINT or SIGTERM; then let sessions finish for their grace, and abort what is left.
+
+    A second signal is immediate.
+
+    Raises:
+        ListenError: a port cannot be opened. Those opened before are closed again.
+    """
+    lines = SessionLines(output.console, verbose=output.verbose)
+    recorder = Recorder([*observers, *([] if output.quiet else [lines])])
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with AsyncExitStack() as stack:
+            running = [await stack.enter_async_context(serve(settings, recorder)) for settings in proxies]
+            async with trio.open_nursery() as nursery:
+                _announce(running, output)
+                if output.console.is_terminal and not output.quiet:
+                    nursery.start_soon(show_held, output.console, lines)
+                await anext(signals)
+                nursery.start_soon(_second_signal, signals, nursery.cancel_scope)
+                await _stop(running, output)
+                nursery.cancel_scope.cancel()
+            await _stop(running, output, at_once=True)
+
+
+async def _second_signal(signals: object, stopping: trio.CancelScope) -> None:
+    await anext(signals)  # type: ignore[call-overload]  # trio does not export the receiver's type
+    stopping.cancel()
+
+
+async def _stop(running: Sequence[Proxy], output: Output, *, at_once: bool = False) -> None:
+    """Stop all proxies together, and say which sessions had to be aborted."""
+    live = sum(len(proxy.sessions) for proxy in running)
+    if live and not at_once and not output.quiet:
+        grace = max(proxy.settings.grace for proxy in running)
+        output.console.print(
+            f"stopping: {live} live sessions have up to {format_duration(grace)} to finish; "
+            "a second signal aborts them at once"
+        )
+    async with trio.open_nursery() as nursery:
+        for proxy in running:
+            nursery.start_soon(_stop_one, proxy, output, 0.0 if at_once else None)
+
+
+async def _stop_one(proxy: Proxy, output: Output, grace: float | None) -> None:
+    aborted = await proxy.stop(grace)
+    if aborted:
+        output.console.print(f"{_name(proxy)}: aborted {len(aborted)} sessions that had not finished")
+
+
+def _announce(running: Sequence[Proxy], output: Output) -> None:
+    if output.quiet:
+        return
+    for proxy in running:
+        upstream = format_address(proxy.settings.upstream)
+        output.console.print(
+            f"{_name(proxy)}: listening on {proxy.url}, relaying to {upstream}", soft_wrap=True
+        )
+        for rule in proxy.settings.rules:
+            output.console.print(f"  rule: {rule}", markup=False, soft_wrap=True)
+        output.console.print(f"  seed: {proxy.settings.seed}  (--seed repeats this run)", soft_wrap=True)
+
+
+def _name(proxy: Proxy) -> str:
+    return proxy.settings.name or "finproxy"
