@@ -98,14 +98,14 @@ def run(
         int | None, typer.Option(min=1, help="Refuse connections beyond this many.")
     ] = None,
     connect_timeout: Annotated[
-        str | None, typer.Option(help="How long the upstream may take to accept. [default: 10s]")
+        str | None, typer.Option(help="How long the upstream may take to accept. Default 10s.")
     ] = None,
     delivery_limit: Annotated[
         str | None,
-        typer.Option(help="How long a reset waits for the bytes before it to arrive. [default: 10s]"),
+        typer.Option(help="How long a reset waits for the bytes before it to arrive. Default 10s."),
     ] = None,
     grace: Annotated[
-        str | None, typer.Option(help="How long sessions may go on after SIGTERM. [default: 5s]")
+        str | None, typer.Option(help="How long sessions may go on after SIGTERM. Default 5s.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every record.")] = False,

@@ -24,7 +24,7 @@ class Record:
     `event` is one of ``proxy.listening``, ``session.opened``, ``session.refused``, ``fin.received``,
     ``fin.held``, ``fin.released``, ``fin.dropped``, ``fin.sent``, ``reset.received``, ``reset.held``,
     ``reset.released``, ``reset.dropped``, ``reset.sent``, ``leg.failed``, ``rule.fired``,
-    ``session.closed``, ``session.crashed``, ``proxy.closed``.
+    ``session.closed``, ``session.crashed``, ``proxy.stopping``.
     """
 
     event: str

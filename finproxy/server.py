@@ -175,6 +175,7 @@ class Proxy:
             async with trio.open_nursery() as nursery:
                 with self._stopping, self._listener:
                     await self._accept(nursery)
+                self._record("proxy.stopping")
 
     async def _accept(self, nursery: trio.Nursery) -> None:
         while True:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+
+from finproxy import guide, parse_rule, rules
+
+ENTRIES = [*guide.TRIGGERS, *guide.ACTIONS]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.spelling)
+def test_each_example_is_in_the_notation_and_shows_its_word(entry: guide.Entry) -> None:
+    word = entry.spelling.split()[0]
+
+    assert str(parse_rule(entry.example)) == entry.example
+    assert re.search(rf"\b{word}\b", entry.example)
+
+
+def test_every_trigger_and_every_action_has_an_entry() -> None:
+    triggers = {type(parse_rule(entry.example).trigger) for entry in guide.TRIGGERS}
+    actions = {type(parse_rule(entry.example).action) for entry in guide.ACTIONS}
+
+    assert triggers == set(get_args(rules.Trigger))
+    assert actions == set(get_args(rules.Action))
