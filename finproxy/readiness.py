@@ -19,7 +19,10 @@ import trio
 READABLE: Final = 1
 WRITABLE: Final = 4
 FAILED: Final = 8
-"""The same bits as EPOLLIN, EPOLLOUT and EPOLLERR, so that the fast path need not translate."""
+MORE_BEHIND: Final = 0x2012
+"""Any of these bits: a short read is not the last, as a FIN, a loss or an urgent mark is waiting."""
+
+# All are epoll's own: EPOLLIN, EPOLLOUT, EPOLLERR, and EPOLLRDHUP | EPOLLHUP | EPOLLPRI. Nothing to translate.
 
 Callback = Callable[[int], None]
 """Told what a socket is ready for. It must not raise: nobody could say whose fault it was."""
@@ -47,7 +50,7 @@ class Readiness(Protocol):
 class EpollReadiness:
     """Edge-triggered epoll (epoll(7)) inside one Trio task."""
 
-    _EDGES: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+    _EDGES: Final = READABLE | WRITABLE | MORE_BEHIND | select.EPOLLET
     _TURNS: Final = 16
     """How often the set is asked again before Trio's other tasks get their turn."""
 

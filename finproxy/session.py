@@ -23,7 +23,7 @@ from .endpoint import Kept
 from .engine import Engine
 from .errors import FinproxyError
 from .legs import Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
-from .readiness import FAILED, READABLE, WRITABLE, Readiness
+from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
 from .records import Record, Recorder, ending_fields
 from .relay import Flow
 from .rulebook import RuleBook
@@ -195,7 +195,7 @@ class Session:
             if bits & FAILED and self._legs[leg].look_for_loss():
                 self._pursue_loss(leg)
             if bits & ~WRITABLE:
-                self._move(self._flows[leg])
+                self._move(self._flows[leg], short_is_all=not bits & (FAILED | MORE_BEHIND))
             if bits & WRITABLE and self._flows[leg.other].blocked:
                 self._move(self._flows[leg.other])
             if leg in self._awaited:
@@ -207,8 +207,8 @@ class Session:
         reads = READABLE if self._flows[leg].wants_read else 0
         return reads | (WRITABLE if self._flows[leg.other].blocked else 0)
 
-    def _move(self, flow: Flow) -> None:
-        if not self.ending and flow.move():
+    def _move(self, flow: Flow, *, short_is_all: bool = False) -> None:
+        if not self.ending and flow.move(short_is_all=short_is_all):
             self._move_soon(flow)
 
     def _move_soon(self, flow: Flow) -> None:

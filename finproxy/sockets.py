@@ -166,6 +166,8 @@ def prepare(sock: socket.socket) -> SocketLeg:
     """Make a leg of a connected socket: non-blocking, no Nagle delay, keep-alive probes."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # An urgent byte would otherwise be taken out of the stream and lost: it travels, its urgency does not.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
