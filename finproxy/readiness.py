@@ -22,7 +22,8 @@ FAILED: Final = 8
 MORE_BEHIND: Final = 0x2012
 """Any of these bits: a short read is not the last, as a FIN, a loss or an urgent mark is waiting."""
 
-# All are epoll's own: EPOLLIN, EPOLLOUT, EPOLLERR, and EPOLLRDHUP | EPOLLHUP | EPOLLPRI. Nothing to translate.
+# All are epoll's own, so that nothing has to be translated: EPOLLIN, EPOLLOUT, EPOLLERR, and then
+# EPOLLRDHUP | EPOLLHUP | EPOLLPRI.
 
 Callback = Callable[[int], None]
 """Told what a socket is ready for. It must not raise: nobody could say whose fault it was."""

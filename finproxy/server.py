@@ -162,8 +162,8 @@ class Proxy:
 
     # --- at work ----------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Accept and serve, until `stop`."""
+    def announce(self) -> None:
+        """Write the journal's first record: where it listens, and all that is needed to repeat the run."""
         self._record(
             "proxy.listening",
             address=list(self.address),
@@ -171,6 +171,9 @@ class Proxy:
             rules=[str(rule) for rule in self.settings.rules],
             seed=self.settings.seed,
         )
+
+    async def run(self) -> None:
+        """Accept and serve, until `stop`."""
         with self._unfinished:
             async with trio.open_nursery() as nursery:
                 with self._stopping, self._listener:
@@ -317,6 +320,7 @@ async def serve(
     listener = sockets.listen(settings.listen)
     readiness, timers = readiness or best_readiness(), Timers()
     proxy = Proxy(settings, listener, recorder, readiness, timers)
+    proxy.announce()
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(readiness.run)
