@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finproxy.wire.choose import Needs, choose, probe_all
+    from finproxy.wire.choice import Needs, choose, probe_all
     from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
 __all__ = [
@@ -25,13 +25,13 @@ __all__ = [
     "probe_all",
 ]
 
-_IN_CHOOSE = {"Needs", "choose", "probe_all"}
+_IN_CHOICE = {"Needs", "choose", "probe_all"}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "choose" if name in _IN_CHOOSE else "technique"
+    home = "choice" if name in _IN_CHOICE else "technique"
     found: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found

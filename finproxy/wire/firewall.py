@@ -33,8 +33,8 @@ _PATIENCE = "5"  # seconds to wait while another program holds the firewall's lo
 def add(version: int, queue: int, mark: int) -> None:
     """Send FIN segments for sockets with this mark to this queue, for IP version 4 or 6.
 
-    The mangle table comes before the filter table, so a segment that is let in still has to pass the host's own
-    rules.
+    The mangle table comes before the filter table, so a segment that is let in still has to pass the host's
+    own rules.
 
     Raises:
         WireError: iptables is missing or refuses.

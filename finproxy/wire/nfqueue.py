@@ -14,9 +14,9 @@ It cannot overtake: the rule would have to send every TCP segment of this host t
 import contextlib
 import socket
 
-from finproxy.wire.packets import canonical
+from finproxy.wire.packets import Pair, canonical
 from finproxy.wire.proof import prove
-from finproxy.wire.segment_queue import Pair, SegmentQueue
+from finproxy.wire.segment_queue import SegmentQueue
 from finproxy.wire.sight import decided
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
@@ -106,12 +106,6 @@ class QueueHold(WireHold):
     def close(self) -> None:
         """See `WireHold.close`."""
         self.release()
-
-    def abandon(self) -> None:
-        """See `WireHold.abandon`. Lasts as long as this process: after that the FIN's next copy comes in."""
-        self._armed = False
-        if self._pair is not None:
-            self._queue.refuse(self._pair)
 
 
 def mark(sock: socket.socket, value: int) -> None:

@@ -11,14 +11,11 @@ import weakref
 from typing import TYPE_CHECKING
 
 from finproxy.wire import firewall
-from finproxy.wire.packets import Address, parse
+from finproxy.wire.packets import Pair, parse
 from finproxy.wire.technique import WireError
 
 if TYPE_CHECKING:
     from netfilterqueue import NetfilterQueue, Packet
-
-Pair = tuple[Address, Address]
-"""Remote and local address of a leg."""
 
 FIRST_QUEUE = 0x4649
 """Queue numbers from here on ("FI"): other programs count from 0."""
@@ -42,7 +39,6 @@ class SegmentQueue:
     def __init__(self) -> None:
         self._waiting: dict[Pair, list[Packet]] = {}
         self._claimed: set[Pair] = set()
-        self._refused: set[Pair] = set()
         self._queue = _new_queue()
         firewall.sweep()
         self._number = self._bind()
@@ -59,7 +55,6 @@ class SegmentQueue:
     def claim(self, pair: Pair) -> None:
         """Keep this leg's packets, those that came before it was accepted included."""
         self._claimed.add(pair)
-        self._refused.discard(pair)  # an earlier leg with the same addresses may have been refused
 
     def kept(self, pair: Pair) -> bool:
         """Return whether packets of this leg wait. Never blocks."""
@@ -73,14 +68,6 @@ class SegmentQueue:
         for packet in self._waiting.pop(pair, []):
             packet.accept()
 
-    def refuse(self, pair: Pair) -> None:
-        """Drop the packets of this leg, and all that follow."""
-        self._pump()
-        self._claimed.discard(pair)
-        self._refused.add(pair)
-        for packet in self._waiting.pop(pair, []):
-            packet.drop()
-
     def close(self) -> None:
         """Remove the rules, let everything in, unbind: in this order no packet is lost."""
         self._tidy()
@@ -93,19 +80,16 @@ class SegmentQueue:
         self._queue.run(block=False)
 
     def _arrived(self, packet: "Packet") -> None:
-        segment = parse(packet.get_payload())
-        if segment is None:
-            packet.accept()
-            return
-        pair = segment.source, segment.destination
-        if pair in self._refused:
-            packet.drop()
-        elif pair not in self._claimed and pair[::-1] in self._claimed:
-            # Our own FIN, on its way over loopback to a socket that is past marks (TIME-WAIT).
+        pair = parse(packet.get_payload())
+        if pair is None or self._is_our_own(pair):
             packet.accept()
         else:
             self._waiting.setdefault(pair, []).append(packet)
             self._make_room()
+
+    def _is_our_own(self, pair: Pair) -> bool:
+        # A FIN that we sent over loopback keeps our mark on its way to a peer in TIME-WAIT, which has none.
+        return pair not in self._claimed and pair[::-1] in self._claimed
 
     def _make_room(self) -> None:
         if len(self._waiting) > len(self._claimed) + _UNCLAIMED:

@@ -8,8 +8,8 @@ import socket
 from finproxy.wire.tcp_info import KernelState, state
 from finproxy.wire.technique import Sight
 
-# RFC 9293, section 3.3.2: the states that only an accepted FIN leads to. TIME-WAIT is one too, but the fd says
-# CLOSE by then; and CLOSE alone does not tell a reset from the end of both flows.
+# RFC 9293, section 3.3.2: the states that only an accepted FIN leads to. TIME-WAIT is one too, but the fd
+# says CLOSE by then; and CLOSE alone does not tell a reset from the end of both flows.
 _FIN_IS_IN = {KernelState.CLOSE_WAIT, KernelState.CLOSING, KernelState.LAST_ACK}
 
 

@@ -129,10 +129,6 @@ class FilterHold(WireHold):
         """See `WireHold.close`."""
         self.release()
 
-    def abandon(self) -> None:
-        """See `WireHold.abandon`. The filter stays on the kernel's socket after the fd is gone."""
-        self._armed = False
-
 
 def _is_filtered(sock: socket.socket) -> bool:
     # Lengths count in instructions of 8 bytes here, so the kernel needs 8 times what it says that it wrote.
@@ -153,7 +149,7 @@ def _attach(sock: socket.socket, keep: Keep) -> None:
 def _refusal(error: OSError) -> WireError:
     if error.errno == errno.EPERM:
         return WireError(
-            "socket-filter: expected the capability CAP_NET_ADMIN, found that the kernel refuses this process",
+            "socket-filter: expected CAP_NET_ADMIN, found that the kernel refuses this process",
             "run as root, with `docker run --cap-add NET_ADMIN`, or inside `unshare -Urn`",
         )
     return WireError(

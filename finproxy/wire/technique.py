@@ -8,9 +8,9 @@ start-up.
 
 One leg, from its birth to its end:
 
-    technique.prepare(listener)            # before listen(), or before connect() on a socket that will connect
+    technique.prepare(listener)            # before listen(), or before connect() on a new socket
     leg = accept() or connect()
-    hold = technique.hold(leg)             # at once, also for legs that no rule concerns: those call release()
+    hold = technique.hold(leg)             # at once; legs that no rule concerns release() directly
     hold.look()                            # each `look_every` seconds, until it says KEPT_OUT
     hold.release()                         # the FIN may come in now
     hold.close()                           # before the leg's fd is released
@@ -72,8 +72,8 @@ class Abilities:
     overtake: bool
     """Can keep `Keep.DATA` out while the FIN passes."""
     instant_release: bool
-    """After release() the FIN is accepted within about 1 ms. Otherwise with the peer's next retransmission, which
-    can be as far away as the hold was long (RFC 6298, section 5: the timer doubles each time)."""
+    """After release() the FIN is accepted within about 1 ms. Otherwise with the peer's next retransmission,
+    which can be as far away as the hold was long (RFC 6298, section 5: the timer doubles each time)."""
     sees_fin: bool
     """look() reports KEPT_OUT. Otherwise it reports no more than WINDOW_SHUT."""
     stops_reading: bool
@@ -92,7 +92,11 @@ class Probe:
 
 
 class WireHold(ABC):
-    """One leg whose peer's segments are kept out. Made by `Technique.hold`, armed from the start."""
+    """One leg whose peer's segments are kept out. Made by `Technique.hold`, armed from the start.
+
+    To keep a FIN out for ever, keep the leg's fd and its hold: once the fd is released, the kernel moves the
+    leg to a smaller structure (inet_timewait_sock), which knows no filter and no mark and accepts the FIN.
+    """
 
     @abstractmethod
     def look(self) -> Sight:
@@ -110,15 +114,6 @@ class WireHold(ABC):
     def close(self) -> None:
         """Release, and forget the leg. Call it before the leg's fd is released. May be called again."""
 
-    @abstractmethod
-    def abandon(self) -> None:
-        """Forget the leg but never let its FIN in, even after the leg's fd is released (`drop`).
-
-        Raises:
-            WireError: The technique ends with the fd (zero window), so the FIN could not be kept out.
-
-        """
-
 
 class Technique(ABC):
     """One way to keep segments out: one object a process, one `WireHold` a leg."""
@@ -130,7 +125,7 @@ class Technique(ABC):
 
     @abstractmethod
     def probe(self) -> Probe:
-        """Hold and release one real FIN on loopback. Blocks, under 1 s; leaves nothing behind; never raises."""
+        """Hold and release one real FIN on loopback. Blocks, under 1 s; leaves nothing behind."""
 
     @abstractmethod
     def prepare(self, sock: "socket.socket", keep: Keep = Keep.FIN) -> None:

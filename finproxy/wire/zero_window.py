@@ -1,4 +1,4 @@
-"""Technique "zero-window": the relay stops reading, the window shuts, and the peer's FIN queues behind its data.
+"""Technique "zero-window": nobody reads, the window shuts, and the peer's FIN queues behind its data.
 
 Role: a small receive buffer, and an honest look at the window. It must not read: that is the relay's part. It
 needs no privilege and no cooperation of the peer, because TCP itself holds the FIN (RFC 9293, section 3.8.6:
@@ -59,7 +59,7 @@ class ZeroWindowHold(WireHold):
         return Sight.WINDOW_SHUT if self._armed and self.missing() == 0 else Sight.NOTHING
 
     def missing(self) -> int:
-        """Return how many more bytes the peer must have sent before a FIN is kept out: what the window takes."""
+        """Return how many more bytes the peer must send before a FIN is kept out: what the window takes."""
         window = tcp_info.receive_window(self._leg)
         if window is None:  # before Linux 6.2: the whole buffer is an upper bound
             capacity = self._leg.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
@@ -81,14 +81,6 @@ class ZeroWindowHold(WireHold):
     def close(self) -> None:
         """See `WireHold.close`."""
         self.release()
-
-    def abandon(self) -> None:
-        """See `WireHold.abandon`: always refused."""
-        raise WireError(
-            "zero-window: expected a leg that stays open, found a FIN to be dropped beyond the leg's end; "
-            "closing a leg with unread bytes sends a reset",
-            "keep the leg open, or use --wire socket-filter or nfqueue",
-        )
 
 
 def _refuse_overtake(keep: Keep) -> None:
