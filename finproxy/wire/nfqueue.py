@@ -14,10 +14,10 @@ It cannot overtake: the rule would have to send every TCP segment of this host t
 import contextlib
 import socket
 
+from finproxy.wire.leg import acknowledge, decided
 from finproxy.wire.packets import Pair, canonical
 from finproxy.wire.proof import prove
 from finproxy.wire.segment_queue import SegmentQueue
-from finproxy.wire.sight import decided
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
 SO_MARK = 36  # include/uapi/asm-generic/socket.h; absent from the socket module off Linux
@@ -106,6 +106,7 @@ class QueueHold(WireHold):
     def close(self) -> None:
         """See `WireHold.close`."""
         self.release()
+        acknowledge(self._leg)
 
 
 def mark(sock: socket.socket, value: int) -> None:

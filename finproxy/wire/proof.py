@@ -16,7 +16,7 @@ from finproxy.wire.tcp_info import KernelState, state
 from finproxy.wire.technique import Probe, Sight, WireError
 
 if TYPE_CHECKING:
-    from finproxy.wire.technique import Technique
+    from finproxy.wire.technique import Technique, WireHold
 
 _PENDING = 256 * 1024
 """Bytes: far more than the window of a leg that `prepare` made small."""
@@ -40,29 +40,36 @@ def prove(technique: "Technique") -> Probe:
 
 
 def _hold_and_release(technique: "Technique", stack: contextlib.ExitStack) -> Probe:
+    peer, leg, hold = _held_leg(technique, stack)
+    peer.shutdown(socket.SHUT_WR)
+    # The peer's state alone proves nothing: an accepted FIN may be acknowledged as much as 40 ms later.
+    _becomes(lambda: hold.look() in _HELD or state(leg) is not KernelState.ESTABLISHED)
+    if not _is_held(peer, leg):
+        found = f"{state(peer)} and {state(leg)} ({hold.look().value})"
+        return _failed(f"expected the peer in FIN-WAIT-1 and the leg in ESTABLISHED, found {found}")
+    hold.release()
+    began = time.monotonic()
+    if not _becomes(lambda: _drained(leg) and state(peer) is not KernelState.FIN_WAIT_1):
+        return _failed(f"expected the peer to leave FIN-WAIT-1 after release, found {hold.look().value}")
+    took = (time.monotonic() - began) * 1000
+    return Probe(ok=True, why=f"kept one FIN out; {took:.1f} ms after release the peer left FIN-WAIT-1")
+
+
+def _held_leg(
+    technique: "Technique", stack: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket, "WireHold"]:
     listener = stack.enter_context(socket.socket())
     technique.prepare(listener)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     peer = stack.enter_context(socket.create_connection(listener.getsockname()))
     leg = stack.enter_context(listener.accept()[0])
+    leg.setblocking(False)
     hold = technique.hold(leg)
     stack.callback(hold.close)
     if technique.abilities.stops_reading:
         _fill(peer)
-    peer.shutdown(socket.SHUT_WR)
-    # The peer's state alone proves nothing: an accepted FIN may be acknowledged as much as 40 ms later.
-    _becomes(lambda: hold.look() in _HELD or state(leg) is not KernelState.ESTABLISHED)
-    if not _is_held(peer, leg):
-        found = f"{state(peer).name} and {state(leg).name} ({hold.look().value})"
-        return _failed(f"expected the peer in FIN_WAIT_1 and the leg in ESTABLISHED, found {found}")
-    hold.release()
-    leg.setblocking(False)
-    began = time.monotonic()
-    if not _becomes(lambda: _drained(leg) and state(peer) is not KernelState.FIN_WAIT_1):
-        return _failed(f"expected the peer to leave FIN_WAIT_1 after release, found {hold.look().value}")
-    took = (time.monotonic() - began) * 1000
-    return Probe(ok=True, why=f"kept one FIN out; after release it was accepted within {took:.1f} ms")
+    return peer, leg, hold
 
 
 def _is_held(peer: socket.socket, leg: socket.socket) -> bool:

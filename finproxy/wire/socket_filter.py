@@ -15,8 +15,8 @@ import socket
 import struct
 
 from finproxy.wire import tcp_info
+from finproxy.wire.leg import acknowledge, decided
 from finproxy.wire.proof import prove
-from finproxy.wire.sight import decided
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
 # include/uapi/asm-generic/socket.h
@@ -128,6 +128,7 @@ class FilterHold(WireHold):
     def close(self) -> None:
         """See `WireHold.close`."""
         self.release()
+        acknowledge(self._leg)
 
 
 def _is_filtered(sock: socket.socket) -> bool:

@@ -22,19 +22,22 @@ _ENOUGH = 512  # more than any kernel's tcp_info so far: the kernel returns as m
 
 
 class KernelState(IntEnum):
-    """The kernel's numbers for TCP states, as TCP_INFO reports them on an fd."""
+    """The kernel's numbers for TCP states under RFC 9293's names, as TCP_INFO reports them on an fd."""
 
     ESTABLISHED = 1
     SYN_SENT = 2
-    SYN_RECV = 3
+    SYN_RECEIVED = 3
     FIN_WAIT_1 = 4
     FIN_WAIT_2 = 5
-    TIME_WAIT = 6  # never seen on an fd: it says CLOSE by then
-    CLOSE = 7
+    TIME_WAIT = 6  # never seen on an fd: it says CLOSED by then
+    CLOSED = 7
     CLOSE_WAIT = 8
     LAST_ACK = 9
     LISTEN = 10
     CLOSING = 11
+
+    def __str__(self) -> str:
+        return self.name.replace("_", "-")
 
 
 def state(sock: socket.socket) -> KernelState:

@@ -13,7 +13,7 @@ One leg, from its birth to its end:
     hold = technique.hold(leg)             # at once; legs that no rule concerns release() directly
     hold.look()                            # each `look_every` seconds, until it says KEPT_OUT
     hold.release()                         # the FIN may come in now
-    hold.close()                           # before the leg's fd is released
+    hold.close()                           # when EOF has been read, or before the leg's fd is released
 
 The first step is what closes a race: a client may connect, send and close before accept() has returned.
 """
@@ -60,7 +60,7 @@ class Sight(Enum):
     ACCEPTED = "accepted"
     """This kernel has accepted the FIN: the leg is in CLOSE-WAIT, CLOSING or LAST-ACK."""
     ENDED = "ended"
-    """The leg is in CLOSE: it was reset, or both FINs are accepted."""
+    """The leg is in CLOSED: it was reset, or both FINs are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,11 @@ class WireHold(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release, and forget the leg. Call it before the leg's fd is released. May be called again."""
+        """Release, forget the leg, and acknowledge at once. May be called again.
+
+        Call it when EOF has been read, or when the leg is given up, but before its fd is released. After EOF
+        it also sends the ACK of the FIN, which the kernel may otherwise delay by up to 40 ms.
+        """
 
 
 class Technique(ABC):

@@ -9,8 +9,8 @@ bytes, and nothing on this side can tell whether a FIN is among what waits.
 import socket
 
 from finproxy.wire import tcp_info
+from finproxy.wire.leg import acknowledge, decided
 from finproxy.wire.proof import prove
-from finproxy.wire.sight import decided
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
 SMALL = 4096
@@ -81,6 +81,7 @@ class ZeroWindowHold(WireHold):
     def close(self) -> None:
         """See `WireHold.close`."""
         self.release()
+        acknowledge(self._leg)
 
 
 def _refuse_overtake(keep: Keep) -> None:

@@ -231,6 +231,19 @@ def test_a_leg_can_be_armed_again(bench: Bench) -> None:
     assert state(peer) is KernelState.FIN_WAIT_1
 
 
+def test_closing_the_hold_after_eof_acknowledges_at_once(bench: Bench) -> None:
+    """Otherwise the kernel may delay the ACK, and the peer is seen in FIN-WAIT-1 though nothing holds it."""
+    peer, leg, hold = bench.held()
+    peer.shutdown(socket.SHUT_WR)
+    wait_until(lambda: kept(hold))
+    hold.release()
+    read_all(leg)
+
+    hold.close()
+
+    assert state(peer) is KernelState.FIN_WAIT_2
+
+
 def test_close_releases_and_may_be_repeated(bench: Bench) -> None:
     peer, leg, hold = bench.held()
     peer.shutdown(socket.SHUT_WR)
