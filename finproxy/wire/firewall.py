@@ -1,8 +1,9 @@
 """The firewall rules that send FIN segments of marked sockets to a queue, and nobody else's.
 
 Role: add, list and remove rules with iptables and ip6tables. It must not know packets or holds. A rule
-matches a FIN without RST whose receiving socket carries our mark (SO_MARK): the proxy's own sockets and no
-other connection, whatever the addresses; and legs come and go without touching the firewall.
+matches a FIN without RST whose receiving socket (--nowildcard: even one still in its handshake) carries our
+mark (SO_MARK): the proxy's own sockets and no other connection, whatever the addresses; and legs come and go
+without touching the firewall.
 
 Leftovers cannot hurt and do not stay: without a listener on its queue a rule lets everything pass
 (--queue-bypass), and `sweep` removes it. The kernel unbinds a queue when its owner dies, however it dies, so
@@ -55,8 +56,14 @@ def remove(queue: int) -> None:
 def sweep() -> int:
     """Remove the rules that dead proxies left behind in this network namespace; return how many."""
     leftovers = [rule for rule in _rules() if rule[1] not in listening()]
-    for version, _, rule in leftovers:
-        _run(version, "-D", *rule)
+    for leftover in leftovers:
+        version, _, words = leftover
+        try:
+            _run(version, "-D", *words)
+        except WireError:
+            # Two proxies that start together sweep together: the second finds the work done.
+            if leftover in _rules():
+                raise
     return len(leftovers)
 
 
@@ -69,10 +76,18 @@ def listening() -> set[int]:
 
 def _rules() -> Iterator[tuple[int, int, list[str]]]:
     """Yield IP version, queue and words of each rule that carries our tag."""
-    for version, command in COMMANDS.items():
-        if shutil.which(command) is not None:
-            for match in _OURS.finditer(_run(version, "-S", "INPUT")):
-                yield version, int(match[2]), shlex.split(match[1])
+    for version in COMMANDS:
+        for match in _OURS.finditer(_listing(version)):
+            yield version, int(match[2]), shlex.split(match[1])
+
+
+def _listing(version: int) -> str:
+    try:
+        return _run(version, "-S", "INPUT")
+    except WireError:
+        if version == 4:
+            raise
+        return ""  # no ip6tables, or a kernel without IPv6 tables: then there can be no rules of ours
 
 
 def _owner() -> str:

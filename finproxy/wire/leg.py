@@ -23,6 +23,11 @@ def decided(leg: socket.socket) -> Sight | None:
     return Sight.ENDED if now is KernelState.CLOSED else None
 
 
+def is_open(leg: socket.socket) -> bool:
+    """Return whether this process still has the leg's fd: without it there is nothing left to undo."""
+    return leg.fileno() >= 0
+
+
 def acknowledge(leg: socket.socket) -> None:
     """Send the ACK of an accepted FIN now, if it has not left yet.
 
@@ -30,4 +35,5 @@ def acknowledge(leg: socket.socket) -> None:
     for as long. It has an effect only when all that came in has been read, EOF included: until then the
     kernel means to send the ACK together with a window update.
     """
-    leg.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 1)
+    if is_open(leg):
+        leg.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 1)

@@ -14,7 +14,7 @@ It cannot overtake: the rule would have to send every TCP segment of this host t
 import contextlib
 import socket
 
-from finproxy.wire.leg import acknowledge, decided
+from finproxy.wire.leg import acknowledge, decided, is_open
 from finproxy.wire.packets import Pair, canonical
 from finproxy.wire.proof import prove
 from finproxy.wire.segment_queue import SegmentQueue
@@ -111,7 +111,8 @@ class QueueHold(WireHold):
 
 def mark(sock: socket.socket, value: int) -> None:
     """Set the mark by which the firewall recognizes this socket; 0 for none."""
-    sock.setsockopt(socket.SOL_SOCKET, SO_MARK, value)
+    if is_open(sock):
+        sock.setsockopt(socket.SOL_SOCKET, SO_MARK, value)
 
 
 def _pair(leg: socket.socket) -> Pair | None:

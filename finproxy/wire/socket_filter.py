@@ -15,7 +15,7 @@ import socket
 import struct
 
 from finproxy.wire import tcp_info
-from finproxy.wire.leg import acknowledge, decided
+from finproxy.wire.leg import acknowledge, decided, is_open
 from finproxy.wire.proof import prove
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
@@ -113,9 +113,9 @@ class FilterHold(WireHold):
 
     def release(self) -> None:
         """See `WireHold.release`. The peer's next retransmission is accepted."""
-        if self._armed:
+        if self._armed and is_open(self._leg):
             self._leg.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
-            self._armed = False
+        self._armed = False
 
     def arm(self) -> None:
         """See `WireHold.arm`."""

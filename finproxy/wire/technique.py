@@ -115,7 +115,8 @@ class WireHold(ABC):
         """Release, forget the leg, and acknowledge at once. May be called again.
 
         Call it when EOF has been read, or when the leg is given up, but before its fd is released. After EOF
-        it also sends the ACK of the FIN, which the kernel may otherwise delay by up to 40 ms.
+        it also sends the ACK of the FIN, which the kernel may otherwise delay by up to 40 ms. Once the fd is
+        released, only what waits in this process is let go.
         """
 
 

@@ -9,7 +9,7 @@ bytes, and nothing on this side can tell whether a FIN is among what waits.
 import socket
 
 from finproxy.wire import tcp_info
-from finproxy.wire.leg import acknowledge, decided
+from finproxy.wire.leg import acknowledge, decided, is_open
 from finproxy.wire.proof import prove
 from finproxy.wire.technique import Abilities, Keep, Probe, Sight, Technique, WireError, WireHold
 
@@ -68,9 +68,9 @@ class ZeroWindowHold(WireHold):
 
     def release(self) -> None:
         """See `WireHold.release`. The FIN comes in once the relay has read what waits before it."""
-        if self._armed:
+        if self._armed and is_open(self._leg):
             self._leg.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, AMPLE)
-            self._armed = False
+        self._armed = False
 
     def arm(self) -> None:
         """See `WireHold.arm`. A window already offered cannot be taken back, so more bytes may be needed."""

@@ -80,8 +80,8 @@ def usable(technique: Technique) -> Technique:
     probe = technique.probe()
     if not probe.ok:
         if os.environ.get("CI") and os.geteuid() == 0:
-            pytest.fail(f"{technique.name}: {probe.why}; {probe.what_to_do}")
-        pytest.skip(f"{technique.name}: {probe.why}; {probe.what_to_do}")
+            pytest.fail(f"{probe.why}; {probe.what_to_do}")
+        pytest.skip(f"{probe.why}; {probe.what_to_do}")
     return technique
 
 

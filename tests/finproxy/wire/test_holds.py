@@ -244,6 +244,19 @@ def test_closing_the_hold_after_eof_acknowledges_at_once(bench: Bench) -> None:
     assert state(peer) is KernelState.FIN_WAIT_2
 
 
+def test_a_hold_may_be_closed_after_its_legs_fd(bench: Bench) -> None:
+    """A session that fails may have released the fd already."""
+    peer, leg, hold = bench.held()
+    pair = addresses(peer)
+    peer.shutdown(socket.SHUT_WR)
+    wait_until(lambda: kept(hold))
+
+    leg.close()
+    hold.close()
+
+    wait_until(lambda: table_state(bench.family, pair) is not KernelState.FIN_WAIT_1)
+
+
 def test_close_releases_and_may_be_repeated(bench: Bench) -> None:
     peer, leg, hold = bench.held()
     peer.shutdown(socket.SHUT_WR)

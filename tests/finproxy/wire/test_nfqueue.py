@@ -15,7 +15,7 @@ from finproxy.wire import firewall
 from finproxy.wire.nfqueue import NfQueue
 from finproxy.wire.tcp_info import KernelState, state
 from finproxy.wire.technique import Keep, Sight, WireError
-from tests.finproxy.wire.conftest import Bench, read_all
+from tests.finproxy.wire.conftest import Bench, read_all, usable
 from tests.finproxy.wire.kernel import addresses, table_state, wait_until
 
 OWNER = textwrap.dedent("""
@@ -66,6 +66,37 @@ def test_rules_of_a_killed_proxy_are_harmless_and_swept_at_the_next_start(queue_
 
     assert hold.look() is Sight.NOTHING
     assert all(f"pid={os.getpid()}:start=" in rule for rule in rules())
+
+
+def test_two_that_sweep_together_do_not_disturb_each_other(
+    namespace: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable(NfQueue())
+    with another_proxy() as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    run = firewall._run
+
+    def run_twice(version: int, *words: str) -> str:
+        """Delete as if another proxy had done so a moment before."""
+        if words[0] == "-D":
+            run(version, *words)
+        return run(version, *words)
+
+    monkeypatch.setattr(firewall, "_run", run_twice)
+
+    assert firewall.sweep() == 2
+    assert rules() == []
+
+
+def test_a_kernel_without_ipv6_tables_serves_ipv4(namespace: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable(NfQueue())
+    monkeypatch.setitem(firewall.COMMANDS, 6, "no-such-ip6tables")
+
+    with contextlib.closing(NfQueue()) as technique, socket.socket() as ipv4:
+        technique.prepare(ipv4)
+        with socket.socket(socket.AF_INET6) as ipv6, pytest.raises(WireError, match="no-such-ip6tables"):
+            technique.prepare(ipv6)
 
 
 def test_rules_of_a_living_proxy_are_left_alone(queue_bench: Bench) -> None:
