@@ -43,7 +43,11 @@ class Keep(Enum):
     FIN = "fin"
     """Segments that carry FIN, with whatever data and ACK they carry besides."""
     DATA = "data"
-    """Segments that carry data but no FIN: the FIN overtakes them (`overtake`)."""
+    """Segments that carry data but no FIN: the FIN overtakes them (`overtake`).
+
+    It can overtake no more than one congestion window, 10 segments on a new leg (RFC 6928): the peer sends
+    its FIN only once all data before it has been sent, and what is kept out is never acknowledged.
+    """
 
 
 class Sight(Enum):
