@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .legs import Leg
+from .rules import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,21 @@ class StopMoving:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepFinOut:
+    """Keep this endpoint's FIN segment from being accepted, as `action` wants it; report `FinKeptOut`."""
+
+    leg: Leg
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class LetFinIn:
+    """Let the FIN segment in that was kept out; `FinReceived` follows when the kernel has accepted it."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class SendFin:
     """Send a FIN on this leg behind every byte that is due on it, keep the fd, report `FinSent`."""
 
@@ -138,6 +154,8 @@ Command: TypeAlias = (
     | DropNewest
     | Discard
     | StopMoving
+    | KeepFinOut
+    | LetFinIn
     | SendFin
     | AwaitDelivery
     | Abort

@@ -50,6 +50,8 @@ class Endpoint:
     """Seconds for which its end was kept, as far as it has been let go."""
     armed: InPlay | None = None
     """What a moment or a request has laid down for the end, should it come."""
+    kept_out: bool = False
+    """Its FIN segment has arrived and is kept from being accepted: the endpoint waits for an ACK."""
     lost_why: str = ""
     """Why the leg is lost, once it is."""
     abort_why: str | None = None
@@ -87,4 +89,9 @@ class Endpoint:
     @property
     def noun(self) -> str:
         """How records call the end of this flow: ``fin`` or ``reset``."""
-        return "fin" if self.ended is FlowEnd.FIN else "reset"
+        return "reset" if self.ended in (FlowEnd.RESET, FlowEnd.FAILED) else "fin"
+
+    @property
+    def has_come(self) -> bool:
+        """Whether the end of its flow has come, if only as a segment that is kept out."""
+        return self.kept_out or self.ended is not FlowEnd.OPEN

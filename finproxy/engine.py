@@ -14,7 +14,7 @@ from typing import assert_never
 from . import commands, events, rules
 from .endpoint import Endpoint, Kept
 from .legs import FlowEnd, Leg, Relayed
-from .rulebook import REQUESTED_HOLD, InPlay, RuleBook
+from .rulebook import InPlay, RuleBook, requested
 from .transitions import FlowAct, FlowState, LegAct, LegState
 
 _ARMING = (
@@ -85,8 +85,12 @@ class Engine:
                 self._moment(self._ends[leg], rules.Idle(delay))
             case events.TimerFired(timer=timer):
                 self._timer_fired(timer)
-            case events.HoldRequested(leg=leg):
-                self._hold_requested(self._ends[leg])
+            case events.FinKeptOut(leg=leg):
+                self._fin_kept_out(self._ends[leg])
+            case events.FinOvertook(leg=leg):
+                self._report("fin.overtook", self._ends[leg])
+            case events.ActionRequested(leg=leg, action=action):
+                self._act_on(self._ends[leg], requested(action))
             case events.Released(leg=leg):
                 self._released_on_request(self._ends[leg])
             case events.AbortRequested(why=why):
@@ -101,6 +105,9 @@ class Engine:
                 self._do(commands.KeepBack(leg, count))
             for moment in self.book.moments(leg):
                 self._do(_watch(leg, moment))
+            chosen = self.book.choose(leg, rules.Fin())
+            if chosen and chosen.rule.at_wire:
+                self._do(commands.KeepFinOut(leg, chosen.rule.action))
         for leg in Leg:
             self._moment(self._ends[leg], rules.Connect())
 
@@ -108,10 +115,19 @@ class Engine:
         end.move_leg(LegAct.FIN_RECEIVED)
         end.ended = FlowEnd.FIN
         self.closed_first = self.closed_first or end.leg
-        if end.flow_state is FlowState.FLOWING:  # a rule may have sent a FIN in its name already
+        end.kept_out = False
+        # A rule may have sent a FIN in its name already, or may keep it since it was a segment.
+        if end.flow_state in (FlowState.FLOWING, FlowState.KEPT) and not end.kept:
             self._decide(end, rules.Fin())
             self._end_has_come(end)
         self._close_up(end)
+
+    def _fin_kept_out(self, end: Endpoint) -> None:
+        end.kept_out = True
+        self.closed_first = self.closed_first or end.leg
+        if end.flow_state is FlowState.FLOWING:
+            self._decide(end, rules.Fin())
+            self._end_has_come(end)
 
     def _leg_lost(self, end: Endpoint, how: FlowEnd, why: str) -> None:
         if end.kept:
@@ -165,16 +181,10 @@ class Engine:
                 if end.kept and end.kept.serial == serial:
                     self._pass_on(end, "its time was up")
 
-    def _hold_requested(self, end: Endpoint) -> None:
-        if end.kept:
-            self._keep(end, REQUESTED_HOLD)
-        else:
-            end.armed = REQUESTED_HOLD
-
     def _released_on_request(self, end: Endpoint) -> None:
         if end.kept:
             self._pass_on(end, "request")
-        elif end.armed is REQUESTED_HOLD:
+        elif end.armed and end.armed.requested:
             end.armed = None
 
     # --- rules ------------------------------------------------------------------------------------
@@ -185,7 +195,11 @@ class Engine:
         if chosen is None or self._moot(end, trigger, chosen.rule.action):
             return
         self._report("rule.fired", end, rule=chosen.name)
-        if isinstance(chosen.rule.action, _ARMING) and end.ended is FlowEnd.OPEN:
+        self._act_on(end, chosen)
+
+    def _act_on(self, end: Endpoint, chosen: InPlay) -> None:
+        """Carry an action out now, or lay it down for the end, if it needs one and none has come."""
+        if isinstance(chosen.rule.action, _ARMING) and not end.has_come:
             end.armed = chosen
         else:
             self._apply(end, chosen)
@@ -194,7 +208,7 @@ class Engine:
         """Whether a moment has come too late for its action to change anything."""
         if self.over:
             return True
-        if isinstance(trigger, rules.Idle) and end.ended is not FlowEnd.OPEN:
+        if isinstance(trigger, rules.Idle) and end.has_come:
             return True  # an endpoint that has ended its flow is not idle
         if isinstance(action, rules.SendReset):
             return False
@@ -205,11 +219,20 @@ class Engine:
     def _decide(self, end: Endpoint, trigger: rules.Fin | rules.Reset) -> None:
         """Choose what becomes of an end that has just come."""
         if not self._other(end).alive:
-            self._drop(end)
+            self._pass_on(end)
         elif end.armed:
             self._apply(end, end.armed)
         elif chosen := self.book.choose(end.leg, trigger):
             self._report("rule.fired", end, rule=chosen.name)
+            if (
+                chosen.rule.at_wire
+                and not end.kept_out
+                and not isinstance(chosen.rule.action, rules.Overtake)
+            ):
+                # Never in silence: what cannot be done to the segment is done at the relay, and said.
+                self._report(
+                    "fin.slipped", end, why="accepted before it could be kept out; kept at the relay"
+                )
             self._apply(end, chosen)
         elif partner := self._waits_for_both(end, trigger):
             self._keep(end, partner)
@@ -240,8 +263,11 @@ class Engine:
                 wait = other.alive and other.told is not Relayed.FIN
                 self._keep(end, chosen) if wait else self._pass_on(end, why)
             case rules.Simultaneous():
-                wait = other.flow_state is FlowState.FLOWING
-                self._keep(end, chosen) if wait else self._pass_on(end, why)
+                if other.flow_state is FlowState.FLOWING:
+                    self._keep(end, chosen)
+                else:
+                    self._meet(end, other)
+                    self._pass_on(end, why)
             case rules.SendFin():
                 self._cut(end, why)
             case rules.Truncate(count=count):
@@ -289,7 +315,9 @@ class Engine:
         """Tell the other endpoint: FIN as FIN, anything else as RST, after every byte before it."""
         self._let_go_of(end, why)
         other = self._other(end)
-        if not other.alive:
+        if end.kept_out:
+            self._let_in(end)
+        elif not other.alive:
             self._drop(end)
         elif end.ended is FlowEnd.FIN:
             end.move_flow(FlowAct.TELL)
@@ -298,6 +326,22 @@ class Engine:
             self._drop(end)  # both FINs have passed there: its last bytes may still be under way
         else:
             self._reset(end, end.lost_why)
+
+    def _meet(self, end: Endpoint, other: Endpoint) -> None:
+        """Answer two FINs that are both kept out before either is let in: both endpoints are CLOSING then.
+
+        Nothing is lost by it: for this action only FINs without data are kept out.
+        """
+        if end.kept_out and other.kept_out:
+            for teller in (end, other):
+                teller.move_flow(FlowAct.TELL)
+                self._do(commands.SendFin(self._other(teller).leg))
+
+    def _let_in(self, end: Endpoint) -> None:
+        """Let a kept-out FIN in; once it is received, it is passed on without asking the rules again."""
+        end.kept_out = False
+        end.armed = requested(rules.Relay())
+        self._do(commands.LetFinIn(end.leg))
 
     def _drop(self, end: Endpoint, why: str = "") -> None:
         if end.kept:
@@ -309,7 +353,10 @@ class Engine:
 
     def _cut(self, end: Endpoint, why: str) -> None:
         """End the flow towards the other endpoint with a FIN, whatever its source does."""
-        self._let_go_of(end, why)
+        if (
+            not end.kept_out
+        ):  # a segment that is kept out stays out: that is how the table's odd rows come about
+            self._let_go_of(end, why)
         if end.ended is FlowEnd.OPEN:
             self._do(commands.Discard(end.leg, why))
         other = self._other(end)
@@ -348,7 +395,9 @@ class Engine:
 
     def _nobody_to_tell(self, end: Endpoint, why: str) -> None:
         """The receiver of this endpoint's flow is gone: what still comes is lost."""
-        if end.kept:
+        if end.kept_out and end.kept:
+            self._pass_on(end, why)
+        elif end.kept:
             self._drop(end, why)
         elif end.flow_state is FlowState.TELLING:
             end.move_flow(FlowAct.DROP)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from .commands import Timer
 from .legs import Leg
+from .rules import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,28 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldRequested:
-    """Somebody asked that the end of this endpoint's flow be held, whatever the rules say."""
+class FinKeptOut:
+    """The endpoint's FIN segment has arrived, and was kept from being accepted."""
 
     at: float
     leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class FinOvertook:
+    """The endpoint's FIN segment has arrived ahead of data that precedes it."""
+
+    at: float
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequested:
+    """Somebody asked for an action on the end of this endpoint's flow, whatever the rules say."""
+
+    at: float
+    leg: Leg
+    action: Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +139,9 @@ Event: TypeAlias = (
     | BytesReached
     | IdleReached
     | TimerFired
-    | HoldRequested
+    | FinKeptOut
+    | FinOvertook
+    | ActionRequested
     | Released
     | AbortRequested
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .legs import Leg
-from .rules import After, Bytes, Delay, Fin, Hold, Idle, Rule, Trigger, Truncate
+from .rules import Action, After, Bytes, Delay, Fin, Idle, Overtake, Rule, Trigger, Truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,9 @@ class InPlay:
         return self.jitter[leg is Leg.SERVER]
 
 
-REQUESTED_HOLD = InPlay(Rule(None, Fin(), Hold()), requested=True)
-"""What the end of a flow is kept by when somebody asked for it."""
+def requested(action: Action) -> InPlay:
+    """An action that somebody asked for, as if a rule had said so."""
+    return InPlay(Rule(None, Fin(), action, at_wire=isinstance(action, Overtake)), requested=True)
 
 
 class RuleBook:

@@ -57,7 +57,7 @@ class NfQueue(Technique):
     def hold(self, leg: socket.socket, keep: Keep = Keep.FIN) -> WireHold:
         """See `Technique.hold`."""
         self.prepare(leg, keep)
-        return QueueHold(leg, self._open())
+        return QueueHold(leg, self._open(), keep)
 
     def fileno(self) -> int | None:
         """See `Technique.fileno`. None until the queue is open."""
@@ -78,13 +78,17 @@ class NfQueue(Technique):
 class QueueHold(WireHold):
     """One marked leg, known to the queue by its two addresses."""
 
-    def __init__(self, leg: socket.socket, queue: SegmentQueue) -> None:
+    def __init__(self, leg: socket.socket, queue: SegmentQueue, keep: Keep) -> None:
         self._leg, self._queue, self._pair, self._armed = leg, queue, _pair(leg), False
+        self._keep = keep
         self.arm()
 
     def look(self) -> Sight:
         """See `WireHold.look`. Exact: the segment itself has been seen."""
         kept = self._pair is not None and self._queue.kept(self._pair)
+        if kept and self._pair and self._keep is Keep.BARE_FIN and self._queue.kept_data(self._pair):
+            self.release()
+            kept = False
         return decided(self._leg) or (Sight.KEPT_OUT if kept else Sight.NOTHING)
 
     def release(self) -> None:

@@ -29,6 +29,19 @@ def parse(packet: bytes) -> Pair | None:
     return None
 
 
+def carries_data(packet: bytes) -> bool:
+    """Return whether the TCP segment in this IP packet, which `parse` can read, carries data.
+
+    Only headers are looked at: the packet may have been cut behind them. Source: RFC 791, section 3.1; RFC
+    8200, section 3; RFC 9293, section 3.1.
+    """
+    if packet[0] >> 4 == 4:
+        start, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+    else:
+        start, total = 40, 40 + int.from_bytes(packet[4:6], "big")
+    return total > start + (packet[start + 12] >> 4) * 4
+
+
 def canonical(address: tuple[str, int] | tuple[str, int, int, int]) -> Address:
     """Return what `parse` would say for a socket's address: no scope id, mapped IPv4 as IPv4."""
     ip = ipaddress.ip_address(address[0].partition("%")[0])

@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from finproxy.wire import firewall
-from finproxy.wire.packets import Pair, parse
+from finproxy.wire.packets import Pair, carries_data, parse
 from finproxy.wire.technique import WireError
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class SegmentQueue:
         """Return whether packets of this leg wait. Never blocks."""
         self._pump()
         return pair in self._waiting
+
+    def kept_data(self, pair: Pair) -> bool:
+        """Return whether data waits with the FIN of this leg."""
+        return any(carries_data(packet.get_payload()) for packet in self._waiting.get(pair, []))
 
     def let_in(self, pair: Pair) -> None:
         """Accept the packets of this leg and forget it."""

@@ -52,6 +52,19 @@ PROGRAMS = {
         _instruction(_RETURN, _DROP),
         _instruction(_RETURN, _PASS),
     ),
+    Keep.BARE_FIN: (
+        _instruction(_LOAD_BYTE, _FLAGS_AT),
+        _instruction(_JUMP_IF_ANY_BIT, _RST, jump_true=8),
+        _instruction(_JUMP_IF_ANY_BIT, _FIN, jump_false=7),
+        _instruction(_LOAD_BYTE, _HEADER_LENGTH_AT),
+        _instruction(_SHIFT_RIGHT, 2),
+        _instruction(_AND, 0x3C),
+        _instruction(_A_TO_X, 0),
+        _instruction(_LOAD_LENGTH, 0),
+        _instruction(_JUMP_IF_GREATER_THAN_X, 0, jump_true=1),
+        _instruction(_RETURN, _DROP),
+        _instruction(_RETURN, _PASS),
+    ),
     # The last data and the FIN often share a segment: it passes whole, ahead of the data before it.
     Keep.DATA: (
         _instruction(_LOAD_BYTE, _FLAGS_AT),

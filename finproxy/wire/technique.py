@@ -42,6 +42,10 @@ class Keep(Enum):
 
     FIN = "fin"
     """Segments that carry FIN, with whatever data and ACK they carry besides."""
+    BARE_FIN = "bare-fin"
+    """Segments that carry FIN and no data: answering such a FIN before it is let in loses no byte.
+
+    A FIN that shares its segment with data comes in as if nothing were kept out."""
     DATA = "data"
     """Segments that carry data but no FIN: the FIN overtakes them (`overtake`).
 

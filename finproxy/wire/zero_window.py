@@ -85,9 +85,10 @@ class ZeroWindowHold(WireHold):
 
 
 def _refuse_overtake(keep: Keep) -> None:
-    if keep is Keep.DATA:
+    if keep is not Keep.FIN:
+        action = "overtake" if keep is Keep.DATA else "simultaneous"
         raise WireError(
-            "zero-window: expected FINs to hold, found `overtake`: the FIN is the last in the queue that "
-            "this technique blocks",
+            f"zero-window: expected FINs to hold behind their data, found `{action}`: the FIN is the last in "
+            "the queue that this technique blocks",
             "use --wire socket-filter",
         )
