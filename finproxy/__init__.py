@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from .rules import RuleError as RuleError
     from .server import Proxy as Proxy
     from .server import Settings as Settings
-    from .server import WireError as WireError
     from .server import open_proxy as open_proxy
     from .session import NotHeldError as NotHeldError
     from .session import Session as Session
     from .sockets import ListenError as ListenError
+    from .wire.technique import WireError as WireError
 
 __version__ = "0.1.0"
 
@@ -47,9 +47,10 @@ _HOMES = {
     "reading": ("NotationError",),
     "records": ("Record",),
     "rules": ("Rule", "RuleError"),
-    "server": ("Proxy", "Settings", "WireError", "open_proxy"),
+    "server": ("Proxy", "Settings", "open_proxy"),
     "session": ("NotHeldError", "Session"),
     "sockets": ("ListenError",),
+    "wire.technique": ("WireError",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

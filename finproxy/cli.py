@@ -104,6 +104,12 @@ def run(
         str | None,
         typer.Option(help="How long a reset waits for the bytes before it to arrive. Default 10s."),
     ] = None,
+    wire: Annotated[
+        str | None,
+        typer.Option(
+            help="What keeps FIN segments out for rules 'at wire': zero-window, socket-filter, nfqueue."
+        ),
+    ] = None,
     grace: Annotated[
         str | None, typer.Option(help="How long sessions may go on after SIGTERM. Default 5s.")
     ] = None,
@@ -118,7 +124,7 @@ def run(
     from .runner import Output, run_proxies
 
     durations = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
-    common = _given(seed=seed, max_sessions=max_sessions, **_durations(durations))
+    common = _given(seed=seed, max_sessions=max_sessions, wire=wire, **_durations(durations))
     proxies = _fit_to_the_machine(_proxies(listen, upstream, rule, config, common))
     out = Journal.open(journal) if journal else None
     try:

@@ -151,6 +151,7 @@ _SHARED: dict[str, Callable[[Any], Any]] = {
     "delivery_limit": _duration,
     "max_sessions": _integer(1),
     "seed": _integer(0),
+    "wire": _text(str, "a technique such as 'socket-filter'"),
 }
 _OWN: dict[str, Callable[[Any], Any]] = {
     "listen": _text(parse_listen, "an address such as '127.0.0.1:9000'"),

@@ -64,6 +64,18 @@ def parse_rule(text: str) -> Rule:
         raise NotationError(text, action_column, str(error)) from error
 
 
+def parse_action(text: str) -> Action:
+    """Read an action that stands alone, such as ``delay 2s``.
+
+    Raises:
+        NotationError: the text is not an action; the message points at the column.
+    """
+    reader = Reader(text)
+    action = reader.choice("an action", _ACTIONS)(reader)
+    reader.end("the end of the action")
+    return action
+
+
 def format_rule(rule: Rule) -> str:
     """The canonical spelling of a rule."""
     leg = "any" if rule.leg is None else rule.leg.value

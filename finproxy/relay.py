@@ -61,6 +61,7 @@ class Flow:
         "last_read",
         "leg",
         "losses",
+        "paused",
         "received",
         "stopped",
     )
@@ -78,6 +79,8 @@ class Flow:
         self.last_read = 0.0
         self.stopped = False
         """Nothing moves any more, and nothing is read."""
+        self.paused = False
+        """Nothing is read for the time being."""
         self._source = source
         self._sink = sink
         self._owner = owner
@@ -101,7 +104,7 @@ class Flow:
                 return False
             if self._marks and self.received >= self._marks[0]:
                 self._owner.mark_reached(self, self._marks.pop(0))
-            if self.stopped or self.ended or not self._read(short_is_all=short_is_all):
+            if self.stopped or self.paused or self.ended or not self._read(short_is_all=short_is_all):
                 return False
         return True
 
@@ -166,7 +169,7 @@ class Flow:
     @property
     def wants_read(self) -> bool:
         """Whether anything would be read if it were there."""
-        return not (self.stopped or self.ended or self._unsent)
+        return not (self.stopped or self.paused or self.ended or self._unsent)
 
     def mark(self, count: int) -> None:
         """Tell the owner when exactly `count` bytes have been passed on."""

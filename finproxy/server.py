@@ -14,21 +14,22 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import trio
 
 from . import sockets
 from .addresses import format_address, parse_listen, parse_upstream
-from .errors import UsageError
 from .legs import Address, Ending, Leg
-from .notation import parse_rule
+from .notation import parse_action, parse_rule
 from .readiness import Readiness, best_readiness
 from .records import Observer, Record, Recorder
 from .rulebook import InPlay, RuleBook
-from .rules import Delay, Rule
+from .rules import Action, Delay, Rule
 from .session import NotHeldError, Session, Surroundings
 from .timers import Timers
+from .wire_watch import WireWatch, open_watch
 
 _log = logging.getLogger("finproxy")
 
@@ -39,10 +40,6 @@ _NAMES_LAST: Final = 1.0
 """Seconds for which a resolved name is believed: a container that moves is found again at once."""
 _RECORDS_WAITING: Final = 100_000
 """Records that a slow reader of the stream may leave waiting before it is unplugged."""
-
-
-class WireError(UsageError):
-    """A rule at wire that cannot be served here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +60,8 @@ class Settings:
     """Seconds that sessions get to finish when the proxy stops."""
     delivery_limit: float = 10.0
     """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
-
-    def __post_init__(self) -> None:
-        for rule in self.rules:
-            if rule.at_wire:
-                raise WireError(
-                    f"cannot serve '{rule}': keeping FIN segments out on the wire is not available in this "
-                    "version; without 'at wire' the rule acts at the relay, where the sender's FIN has "
-                    "been acknowledged already"
-                )
+    wire: str | None = None
+    """The technique that keeps FIN segments out, by name; None chooses the best that works here."""
 
 
 class Proxy:
@@ -84,6 +74,7 @@ class Proxy:
         recorder: Recorder,
         readiness: Readiness,
         timers: Timers,
+        wire: WireWatch | None = None,
     ) -> None:
         self.settings = settings
         self.address = sockets.listening_address(listener)
@@ -92,9 +83,8 @@ class Proxy:
         """The live sessions by number."""
         self._listener = listener
         self._recorder = recorder
-        self._around = Surroundings(
-            readiness, timers, recorder, settings.name, delivery_limit=settings.delivery_limit
-        )
+        self._wire = wire
+        self._around = Surroundings(readiness, timers, recorder, settings.name, settings.delivery_limit, wire)
         self._count = 0
         self._serving = 0
         self._all_served = trio.Event()
@@ -126,6 +116,17 @@ class Proxy:
             NotHeldError: there is no such session, or nothing of that endpoint is held.
         """
         self._find(session).release(Leg(leg))
+        await trio.lowlevel.checkpoint()
+
+    async def act(self, session: int | Session, leg: str | Leg, action: str | Action) -> None:
+        """Do now what a rule with this action would do to an endpoint's flow: ``act(1, "client", "fin")``.
+
+        Raises:
+            NotHeldError: there is no such session.
+            NotationError: the action is not in the notation.
+        """
+        parsed = parse_action(action) if isinstance(action, str) else action
+        self._find(session).act(Leg(leg), parsed)
         await trio.lowlevel.checkpoint()
 
     async def release_all(self) -> int:
@@ -170,6 +171,7 @@ class Proxy:
             upstream=format_address(self.settings.upstream),
             rules=[str(rule) for rule in self.settings.rules],
             seed=self.settings.seed,
+            technique=self._wire.technique.name if self._wire else None,
         )
 
     async def run(self) -> None:
@@ -212,7 +214,7 @@ class Proxy:
         """Both legs, or None where the client was refused: with a reset, as a closed port would."""
         started = trio.current_time()
         try:
-            client = sockets.prepare(sock)
+            client = sockets.as_leg(sock)
         except OSError:
             sock.close()  # the client has reset the connection before it could be looked at
             return None
@@ -235,9 +237,13 @@ class Proxy:
         if limit is not None and self._serving > limit:
             raise sockets.DialError(f"{limit} sessions are open already, which is the limit")
         with trio.move_on_after(self.settings.connect_timeout) as patience:
-            return await sockets.dial(await self._resolve())
+            return await sockets.dial(await self._resolve(), self._prepare_dial)
         assert patience.cancelled_caught
         raise sockets.DialError(f"no answer within {self.settings.connect_timeout:g} s")
+
+    def _prepare_dial(self, sock: socket.socket) -> None:
+        if self._wire:
+            self._wire.prepare(Leg.SERVER, sock)
 
     async def _resolve(self) -> list[sockets.Place]:
         believed_until, places = self._places
@@ -299,7 +305,7 @@ async def open_proxy(
     Raises:
         NotationError: a rule is not in the notation.
         AddressError: an address is not one.
-        WireError: a rule at wire cannot be served here.
+        WireError: no technique can serve a rule at wire here; says what is missing.
         ListenError: the port is taken or reserved.
     """
     prepared = Settings(
@@ -317,14 +323,29 @@ async def serve(
     settings: Settings, recorder: Recorder, readiness: Readiness | None = None
 ) -> AsyncIterator[Proxy]:
     """The same, from settings that have been checked already."""
-    listener = sockets.listen(settings.listen)
-    readiness, timers = readiness or best_readiness(), Timers()
-    proxy = Proxy(settings, listener, recorder, readiness, timers)
+    wire = await open_watch(settings.rules, settings.wire)
+    try:
+        async with _running(settings, recorder, readiness or best_readiness(), wire) as proxy:
+            yield proxy
+    finally:
+        if wire:
+            wire.close()
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, recorder: Recorder, readiness: Readiness, wire: WireWatch | None
+) -> AsyncIterator[Proxy]:
+    listener = sockets.listen(settings.listen, partial(wire.prepare, Leg.CLIENT) if wire else None)
+    timers = Timers()
+    proxy = Proxy(settings, listener, recorder, readiness, timers, wire)
     proxy.announce()
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(readiness.run)
         nursery.start_soon(timers.run)
+        if wire:
+            nursery.start_soon(wire.run)
         nursery.start_soon(proxy.run)
         try:
             yield proxy

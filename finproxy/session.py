@@ -18,7 +18,7 @@ from typing import Any, Final, assert_never
 
 import trio
 
-from . import commands, events
+from . import commands, events, rules
 from .endpoint import Kept
 from .engine import Engine
 from .errors import FinproxyError
@@ -28,6 +28,8 @@ from .records import Record, Recorder, ending_fields
 from .relay import Flow
 from .rulebook import RuleBook
 from .timers import Deadline, Timers
+from .wire.technique import Sight
+from .wire_watch import HeldLeg, WireWatch
 
 _log = logging.getLogger("finproxy")
 
@@ -50,6 +52,8 @@ class Surroundings:
     name: str | None = None
     delivery_limit: float = 10.0
     """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
+    wire: WireWatch | None = None
+    """Keeps FIN segments out, where a rule asks for it."""
 
 
 class Session:
@@ -69,6 +73,8 @@ class Session:
         self._queue: deque[events.Event] = deque()
         self._handling = False
         self._deadlines: dict[object, Deadline] = {}
+        self._holds: dict[Leg, HeldLeg] = {}
+        """The legs whose FIN segment is kept out, or is to be."""
         self._awaited: dict[Leg, float] = {}
         """Until when to wait for a leg's peer to acknowledge what was sent."""
         self._stopped_why: str | None = None
@@ -107,9 +113,17 @@ class Session:
             NotHeldError: the other endpoint has been told already.
         """
         end = self._engine.endpoint(leg)
-        if self.ending or (end.ended is not FlowEnd.OPEN and end.kept is None):
+        if self.ending or (end.has_come and end.kept is None):
             raise NotHeldError(f"session {self.number}: the end of the {leg}'s flow has gone by already")
-        self.tell(events.HoldRequested(self.age, leg))
+        self.act(leg, rules.Hold())
+
+    def act(self, leg: Leg, action: rules.Action) -> None:
+        """Do to this endpoint's flow, now, what a rule with this action would do.
+
+        What needs an end to act on, such as `Delay`, waits for it if none has come yet.
+        """
+        if not self.ending:
+            self.tell(events.ActionRequested(self.age, leg, action))
 
     def release(self, leg: Leg) -> None:
         """Let go what is kept of this endpoint, or call off a hold that was asked for.
@@ -159,6 +173,8 @@ class Session:
 
     def flow_ended(self, flow: Flow) -> None:
         """EOF was read: a FIN, behind all of its bytes."""
+        if held := self._holds.pop(flow.leg, None):
+            held.close()
         self._record("fin.received", flow.leg, bytes=flow.received)
         self.tell(events.FinReceived(self.age, flow.leg))
         if self._legs[flow.leg].lost:
@@ -187,7 +203,13 @@ class Session:
             local=list(self.server.local),
             server=list(self.server.remote),
         )
-        self._guard(lambda: self.tell(events.SessionOpened(0.0)))
+        self._guard(self._begin)
+
+    def _begin(self) -> None:
+        self.tell(events.SessionOpened(0.0))
+        if self._around.wire:
+            for leg in set(Leg) - set(self._holds):
+                self._around.wire.let_pass(leg, self._legs[leg])
 
     def _ready(self, leg: Leg, bits: int) -> None:
         """A leg can be read or written: the one call that every message takes."""
@@ -240,6 +262,10 @@ class Session:
 
     def _act(self, command: commands.Command) -> None:
         match command:
+            case commands.KeepFinOut(leg=leg, action=action):
+                self._keep_fin_out(leg, action)
+            case commands.LetFinIn(leg=leg):
+                self._let_fin_in(leg)
             case commands.SendFin(leg=leg):
                 self._flows[leg.other].finish()
             case commands.AwaitDelivery(leg=leg, bounded=bounded):
@@ -267,9 +293,38 @@ class Session:
             case commands.StartTimer(timer=timer, delay=delay):
                 self._start(timer, delay, lambda: self.tell(events.TimerFired(self.age, timer)))
             case commands.Report(event=event, leg=leg, fields=fields):
-                self._record(event, leg, **dict(fields))
+                self._record(event, leg, **dict(fields), **self._technique(event, leg))
             case _:
                 assert_never(command)
+
+    def _keep_fin_out(self, leg: Leg, action: rules.Action) -> None:
+        wire = self._around.wire
+        assert wire is not None, "a proxy with a rule at wire has a technique"
+        flow = self._flows[leg]
+        flow.paused = wire.technique.abilities.stops_reading
+        told = partial(self._sighted, leg)
+        self._holds[leg] = wire.hold(self._legs[leg], action, told, lambda: flow.received)
+
+    def _sighted(self, leg: Leg, sight: Sight) -> None:
+        """Something decisive was seen of a segment that was to be kept out."""
+        if sight in (Sight.KEPT_OUT, Sight.WINDOW_SHUT):
+            self._guard(lambda: self.tell(events.FinKeptOut(self.age, leg)))
+        elif sight is Sight.OVERTOOK:
+            self._guard(lambda: self.tell(events.FinOvertook(self.age, leg)))
+        else:  # it came in, or the leg is lost: reading tells which
+            self._flows[leg].paused = False
+            self._move_soon(self._flows[leg])
+
+    def _let_fin_in(self, leg: Leg) -> None:
+        self._holds[leg].release()
+        self._flows[leg].paused = False
+        self._move_soon(self._flows[leg])
+
+    def _technique(self, event: str, leg: Leg) -> dict[str, str]:
+        """Which technique keeps an end out, for the record that says that it is held."""
+        if event != "fin.held" or not self._engine.endpoint(leg).kept_out or not self._around.wire:
+            return {}
+        return {"technique": self._around.wire.technique.name}
 
     def _await_delivery(self, leg: Leg, *, bounded: bool) -> None:
         limit = self._around.delivery_limit if bounded else math.inf
@@ -296,6 +351,8 @@ class Session:
         io = self._legs[leg]
         why = self._stopped_why or why  # what a blackhole has swallowed, the blackhole has lost
         self._awaited.pop(leg, None)
+        if held := self._holds.pop(leg, None):
+            held.close()
         self._around.readiness.forget(io.fd)
         self._flows[leg.other].sink_is_gone(io.unacknowledged(), why)
         self._flows[leg].lose(io.unread(), why)

@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import trio
@@ -48,6 +48,9 @@ ACCEPT_LATER = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOME
 # unanswered probes. Without it a dropped FIN could keep its session for ever.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
+Prepare: TypeAlias = Callable[[socket.socket], None]
+"""Something to be done to a socket before it has a peer."""
+
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _BACKLOG = 4096
 _FDS_APART = 64
@@ -65,10 +68,10 @@ class DialError(Exception):
 class SocketLeg:
     """One leg's socket, non-blocking, with the acts that the proxy needs and nothing else."""
 
-    __slots__ = ("_fin_sent", "_socket", "fd", "local", "lost", "remote")
+    __slots__ = ("_fin_sent", "fd", "local", "lost", "remote", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+        self.socket = sock
         self.fd = sock.fileno()
         self.local = _address(sock.getsockname())
         self.remote = _address(sock.getpeername())
@@ -83,7 +86,7 @@ class SocketLeg:
             LegLost: everything that preceded the loss has been read.
         """
         try:
-            count = self._socket.recv_into(buffer)
+            count = self.socket.recv_into(buffer)
         except BlockingIOError:
             return WOULD_BLOCK
         except OSError as error:
@@ -99,7 +102,7 @@ class SocketLeg:
             LegLost: the leg cannot take bytes any more; what it has received may still be read.
         """
         try:
-            return self._socket.send(data)
+            return self.socket.send(data)
         except BlockingIOError:
             return WOULD_BLOCK
         except OSError as error:
@@ -108,7 +111,7 @@ class SocketLeg:
     def send_fin(self) -> bool:
         """Send a FIN and keep the fd; False where the leg was lost meanwhile."""
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
             if error.errno != errno.ENOTCONN:
                 raise
@@ -118,7 +121,7 @@ class SocketLeg:
 
     def look_for_loss(self) -> LegLost | None:
         """Whether the leg is lost: also finds the RST after a FIN, which never raises in recv."""
-        if self.lost is None and (code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+        if self.lost is None and (code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
             self._lose(OSError(code, os.strerror(code)))
         return self.lost
 
@@ -136,16 +139,16 @@ class SocketLeg:
 
     def abort(self) -> None:
         """Reset the connection: linger zero and close. Synchronous, so that it works under cancellation."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        self._socket.close()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self.socket.close()
 
     def release(self) -> None:
         """Give up the fd. With unread bytes the kernel would send a RST: only after EOF or a loss."""
-        self._socket.close()
+        self.socket.close()
 
     def _queued(self) -> int:
         if sys.platform == "darwin":
-            return self._socket.getsockopt(socket.SOL_SOCKET, 0x1024)  # SO_NWRITE
+            return self.socket.getsockopt(socket.SOL_SOCKET, 0x1024)  # SO_NWRITE
         return _ioctl_int(self.fd, termios.TIOCOUTQ)  # SIOCOUTQ, tcp(7): unsent and unacknowledged
 
     def _lose(self, error: OSError) -> LegLost:
@@ -162,7 +165,7 @@ def _classify(error: OSError) -> LegLost:
     raise error
 
 
-def prepare(sock: socket.socket) -> SocketLeg:
+def as_leg(sock: socket.socket) -> SocketLeg:
     """Make a leg of a connected socket: non-blocking, no Nagle delay, keep-alive probes."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -175,8 +178,8 @@ def prepare(sock: socket.socket) -> SocketLeg:
     return SocketLeg(sock)
 
 
-def listen(address: Address) -> socket.socket:
-    """Open a non-blocking listener.
+def listen(address: Address, prepare: Prepare | None = None) -> socket.socket:
+    """Open a non-blocking listener; `prepare` sees the socket before anybody can connect to it.
 
     Raises:
         ListenError: the port is taken, or reserved, or the address is not one of this machine.
@@ -186,10 +189,23 @@ def listen(address: Address) -> socket.socket:
         family, _, _, _, where = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        sock = socket.create_server(where[:2], family=family, backlog=_BACKLOG)
+        return _open_listener(family, where, prepare)
     except OSError as error:
         raise ListenError(_why_not_listening(address, error)) from error
-    sock.setblocking(False)
+
+
+def _open_listener(family: int, where: tuple[Any, ...], prepare: Prepare | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for TIME-WAIT
+        if prepare:
+            prepare(sock)
+        sock.bind(where)
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 
@@ -244,8 +260,8 @@ async def resolve(address: Address) -> list[Place]:
     return [(family, where) for family, _, _, _, where in found]
 
 
-async def dial(places: Iterable[Place]) -> SocketLeg:
-    """Connect to the first place that answers.
+async def dial(places: Iterable[Place], prepare: Prepare | None = None) -> SocketLeg:
+    """Connect to the first place that answers; `prepare` sees each socket before it connects.
 
     Raises:
         DialError: none did; the text is the last one's reason.
@@ -253,16 +269,18 @@ async def dial(places: Iterable[Place]) -> SocketLeg:
     reason = "no address to connect to"
     for family, where in places:
         try:
-            return prepare(await _connect(family, where))
+            return as_leg(await _connect(family, where, prepare))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
     raise DialError(reason)
 
 
-async def _connect(family: int, where: tuple[Any, ...]) -> socket.socket:
+async def _connect(family: int, where: tuple[Any, ...], prepare: Prepare | None) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        if prepare:
+            prepare(sock)
         if (code := sock.connect_ex(where)) == errno.EINPROGRESS:
             await trio.lowlevel.wait_writable(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -39,6 +39,7 @@ class SegmentQueue:
     def __init__(self) -> None:
         self._waiting: dict[Pair, list[Packet]] = {}
         self._claimed: set[Pair] = set()
+        self._with_data: set[Pair] = set()
         self._queue = _new_queue()
         firewall.sweep()
         self._number = self._bind()
@@ -63,12 +64,13 @@ class SegmentQueue:
 
     def kept_data(self, pair: Pair) -> bool:
         """Return whether data waits with the FIN of this leg."""
-        return any(carries_data(packet.get_payload()) for packet in self._waiting.get(pair, []))
+        return pair in self._with_data
 
     def let_in(self, pair: Pair) -> None:
         """Accept the packets of this leg and forget it."""
         self._pump()
         self._claimed.discard(pair)
+        self._with_data.discard(pair)
         for packet in self._waiting.pop(pair, []):
             packet.accept()
 
@@ -84,10 +86,13 @@ class SegmentQueue:
         self._queue.run(block=False)
 
     def _arrived(self, packet: "Packet") -> None:
-        pair = parse(packet.get_payload())
+        headers = packet.get_payload()  # no longer there once this call has returned
+        pair = parse(headers)
         if pair is None or self._is_our_own(pair):
             packet.accept()
         else:
+            if carries_data(headers):
+                self._with_data.add(pair)
             self._waiting.setdefault(pair, []).append(packet)
             self._make_room()
 
@@ -98,6 +103,7 @@ class SegmentQueue:
     def _make_room(self) -> None:
         if len(self._waiting) > len(self._claimed) + _UNCLAIMED:
             oldest = next(pair for pair in self._waiting if pair not in self._claimed)
+            self._with_data.discard(oldest)
             for packet in self._waiting.pop(oldest):
                 packet.accept()
 
