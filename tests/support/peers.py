@@ -12,11 +12,12 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import psutil
 import trio
 
 from finproxy.legs import Address
 
-PATIENCE = 20.0
+PATIENCE = 8.0
 """Seconds after which a wait has failed. Never what a passing test waits for."""
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -36,6 +37,15 @@ _STATES = (
 )
 """The kernel's numbers for the states, as TCP_INFO has them."""
 
+_OPEN: list[Peer] = []
+
+
+def close_all_peers() -> None:
+    """Close whatever a test has left open, also when Trio does not run any more."""
+    while _OPEN:
+        if (fd := _OPEN.pop().detach()) >= 0:
+            socket.close(fd)
+
 
 @contextmanager
 def patience(waiting_for: str) -> Iterator[None]:
@@ -52,6 +62,7 @@ class Peer:
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         self._socket = sock
+        _OPEN.append(self)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     # --- what it does -----------------------------------------------------------------------------
@@ -73,6 +84,10 @@ class Peer:
     def close(self) -> None:
         """Close like any program; with unread bytes the kernel makes a RST of it."""
         self._socket.close()
+
+    def detach(self) -> int:
+        """Its file descriptor, which is somebody else's from now on; -1 where it was closed."""
+        return self._socket.detach()
 
     # --- what it sees -----------------------------------------------------------------------------
 
@@ -149,6 +164,16 @@ class Upstream:
             sock, _ = await self._listener.accept()
         return Peer(sock)
 
+    async def is_dialled(self, count: int = 1) -> None:
+        """Wait until `count` connections from this process have sent a SYN that was not answered."""
+        with patience(f"{count} unanswered SYNs"):
+            while self._unanswered() < count:
+                await trio.lowlevel.checkpoint()
+
+    def _unanswered(self) -> int:
+        mine = psutil.Process().net_connections("tcp")
+        return sum(row.raddr == self.address and row.status == psutil.CONN_SYN_SENT for row in mine)
+
 
 @asynccontextmanager
 async def listening(host: str = "127.0.0.1", backlog: int = 4096) -> AsyncIterator[Upstream]:
@@ -182,3 +207,14 @@ def closed_address() -> Iterator[Address]:
         sock.bind(("127.0.0.1", 0))
         host, port = sock.getsockname()
         yield host, port
+
+
+@asynccontextmanager
+async def full_backlog() -> AsyncIterator[Upstream]:
+    """A server that lets nobody in until somebody is accepted: its kernel ignores further SYNs.
+
+    Who has been ignored tries again after a second.
+    """
+    async with listening(backlog=0) as upstream:
+        await connect(upstream.address)
+        yield upstream

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -73,8 +73,6 @@ class Stage:
     client: Peer
     server: Peer
     near_leg: Leg = Leg.CLIENT
-    rules: list[str] = field(default_factory=list)
-    """The rules as they were given to the proxy."""
 
     @property
     def rule(self) -> str:
@@ -131,12 +129,8 @@ async def stage(
         proxy, story = told
         client = await connect(proxy.address, receive_buffer=client_receive_buffer)
         server = await upstream.accept()
-        try:
-            await story.until("session.opened")
-            yield Stage(proxy, story, client, server, leg, spelled)
-        finally:
-            client.close()
-            server.close()
+        await story.until("session.opened")
+        yield Stage(proxy, story, client, server, leg)
 
 
 @asynccontextmanager
