@@ -164,21 +164,6 @@ async def test_reset_waits_for_a_slow_reader_and_loses_nothing(near: str) -> Non
 
 
 @both_ways
-async def test_slow_reader_gets_every_byte_and_a_fin(near: str) -> None:
-    async with stage(near=near, client_receive_buffer=4096) as s, trio.open_nursery() as nursery:
-        nursery.start_soon(send_blocks, s.near, 16)
-        got = bytearray()
-        while some := await s.far.receive_some(2000):
-            got += some
-            await trio.lowlevel.checkpoint()
-        assert digest(bytes(got)) == digest(BLOCK * 16)
-        s.far.fin()
-        assert await s.near.read_until_eof() == b""
-        await s.closed()
-    assert s.story.lines("reset") == []
-
-
-@both_ways
 async def test_bytes_after_a_premature_fin_do_not_provoke_a_reset(near: str) -> None:
     async with stage("{near}.connect -> fin", near=near) as s:
         assert await s.far.read_until_eof() == b""
@@ -243,6 +228,25 @@ def readiness(request: pytest.FixtureRequest) -> type[Readiness]:
     """Each way to wait for sockets."""
     kind: type[Readiness] = request.param
     return kind
+
+
+@both_ways
+async def test_slow_reader_gets_every_byte_and_a_fin(near: str, readiness: type[Readiness]) -> None:
+    async with (
+        stage(near=near, client_receive_buffer=4096, readiness=readiness()) as s,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(send_blocks, s.near, 1000)
+        await flow_is_blocked(s)
+        got = bytearray()
+        while some := await s.far.receive_some(200_000):
+            got += some
+            await trio.lowlevel.checkpoint()
+        assert digest(bytes(got)) == digest(BLOCK * 1000)
+        s.far.fin()
+        assert await s.near.read_until_eof() == b""
+        await s.closed()
+    assert s.story.lines("reset") == []
 
 
 @both_ways
