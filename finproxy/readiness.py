@@ -12,7 +12,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import trio
 
@@ -27,6 +27,8 @@ MORE_BEHIND: Final = 0x2012
 
 Callback = Callable[[int], None]
 """Told what a socket is ready for. It must not raise: nobody could say whose fault it was."""
+
+_Watched: TypeAlias = tuple[Callback, Callable[[], int]]
 
 
 class Readiness(Protocol):
@@ -112,7 +114,7 @@ class TrioReadiness:
     """The same on Trio's own waits, for systems without epoll: a task for each socket and direction."""
 
     def __init__(self) -> None:
-        self._watched: dict[int, tuple[Callback, Callable[[], int]]] = {}
+        self._watched: dict[int, _Watched] = {}
         self._waiting: set[tuple[int, int]] = set()
         self._todo: deque[Callable[[], None]] = deque()
         self._work_waits = trio.Event()
@@ -148,16 +150,18 @@ class TrioReadiness:
                     self._todo.popleft()()
 
     def _start_waits(self, fd: int) -> None:
-        if self._nursery is None or fd not in self._watched:
+        watched = self._watched.get(fd)
+        if self._nursery is None or watched is None:
             return
-        wanted = self._watched[fd][1]()
+        wanted = watched[1]()
         for kind in (READABLE, WRITABLE):
             if wanted & kind and (fd, kind) not in self._waiting:
                 self._waiting.add((fd, kind))
-                self._nursery.start_soon(self._wait, fd, kind)
+                self._nursery.start_soon(self._wait, fd, kind, watched)
 
-    async def _wait(self, fd: int, kind: int) -> None:
-        watched = self._watched[fd]
+    async def _wait(self, fd: int, kind: int, watched: _Watched) -> None:
+        if self._watched.get(fd) is not watched:
+            return  # given up before this task had its first turn
         try:
             if kind == READABLE:
                 await trio.lowlevel.wait_readable(fd)

@@ -216,7 +216,8 @@ class Proxy:
         try:
             client = sockets.as_leg(sock)
         except OSError:
-            sock.close()  # the client has reset the connection before it could be looked at
+            sock.close()
+            self._record("session.refused", number, reason="the client was gone before it was accepted")
             return None
         try:
             return {Leg.CLIENT: client, Leg.SERVER: await self._dial()}

@@ -168,6 +168,7 @@ class Session:
                     self._act(command)
                 if self._engine.over:
                     self._finish()
+            self._wants_changed()
         finally:
             self._handling = False
 
@@ -230,8 +231,16 @@ class Session:
         return reads | (WRITABLE if self._flows[leg.other].blocked else 0)
 
     def _move(self, flow: Flow, *, short_is_all: bool = False) -> None:
-        if not self.ending and flow.move(short_is_all=short_is_all):
+        if self.ending:
+            return
+        if flow.move(short_is_all=short_is_all):
             self._move_soon(flow)
+        self._wants_changed()
+
+    def _wants_changed(self) -> None:
+        """What happened to one flow changes what is wanted of both legs: room here, bytes there."""
+        for io in self._legs.values():
+            self._around.readiness.wants_changed(io.fd)
 
     def _move_soon(self, flow: Flow) -> None:
         self._soon(partial(self._move, flow))
