@@ -45,6 +45,8 @@ class Endpoint:
     flow_state: FlowState = FlowState.FLOWING
     ended: FlowEnd = FlowEnd.OPEN
     told: Relayed = Relayed.NOTHING
+    fin_due: bool = False
+    """A FIN was asked for in its name and has not left yet."""
     kept: Kept | None = None
     kept_for: float = 0.0
     """Seconds for which its end was kept, as far as it has been let go."""
@@ -80,6 +82,10 @@ class Endpoint:
         self.kept = None
         self.kept_for += kept_for
         return kept_for
+
+    def kept_by(self, action: type[Action]) -> bool:
+        """Whether its end is being kept by an action of this kind."""
+        return self.kept is not None and isinstance(self.kept.action, action)
 
     @property
     def alive(self) -> bool:

@@ -119,7 +119,7 @@ class Engine:
         # A rule may have sent a FIN in its name already, or may keep it since it was a segment.
         if end.flow_state in (FlowState.FLOWING, FlowState.KEPT) and not end.kept:
             self._decide(end, rules.Fin())
-            self._end_has_come(end)
+        self._end_has_come(end)
         self._close_up(end)
 
     def _fin_kept_out(self, end: Endpoint) -> None:
@@ -142,6 +142,8 @@ class Engine:
         self._nobody_to_tell(self._other(end), why)
         if self.blackholed:
             self._drop(end)
+        elif self._other(end).abort_why is not None:
+            pass  # a reset is on its way there already
         elif how is FlowEnd.RESET:
             self._decide(end, rules.Reset())
         else:
@@ -154,9 +156,10 @@ class Engine:
         end.move_leg(LegAct.FIN_SENT)
         teller = self._other(end)
         teller.told = Relayed.FIN
+        teller.fin_due = False
         if end.abort_why is None:  # else a reset follows on its heels, and the flow tells that
             teller.move_flow(FlowAct.TOLD)
-        if end.kept and isinstance(end.kept.action, rules.Reorder):
+        if end.kept_by(rules.Reorder):
             self._pass_on(end, "the opposite FIN was relayed")
         self._close_up(end)
 
@@ -260,8 +263,7 @@ class Engine:
             case rules.Drop():
                 self._drop(end, why)
             case rules.Reorder():
-                wait = other.alive and other.told is not Relayed.FIN
-                self._keep(end, chosen) if wait else self._pass_on(end, why)
+                self._keep(end, chosen) if self._can_go_second(end) else self._pass_on(end, why)
             case rules.Simultaneous():
                 if other.flow_state is FlowState.FLOWING:
                     self._keep(end, chosen)
@@ -283,20 +285,23 @@ class Engine:
             case _:
                 assert_never(action)
 
+    def _can_go_second(self, end: Endpoint) -> bool:
+        """Whether the opposite end can still be relayed before this one."""
+        other = self._other(end)
+        if not other.alive or other.told is Relayed.FIN:
+            return False
+        if other.kept_by(rules.Reorder):
+            return False  # each waits for the other: the later one goes first, which is what it means
+        return end.alive or other.ended is FlowEnd.OPEN
+
     def _end_has_come(self, end: Endpoint) -> None:
         """Let the other endpoint's kept end go, if this was what it waited for."""
-        kept = self._other(end).kept
-        if kept is None:
-            return
-        if isinstance(kept.action, rules.Simultaneous):
-            self._pass_on(self._other(end), "both ends have come")
-        elif isinstance(kept.action, rules.Reorder):
-            if end.kept and isinstance(end.kept.action, rules.Reorder):
-                # Each waits for the other: the later one goes first, which is what reordering means.
-                self._pass_on(end, "the opposite end waits for it")
-            elif not self._other(end).alive:
-                # A reset endpoint can be told nothing: that the opposite end has come must do.
-                self._pass_on(self._other(end), "the opposite end has come")
+        other = self._other(end)
+        if other.kept_by(rules.Simultaneous):
+            self._pass_on(other, "both ends have come")
+        elif other.kept_by(rules.Reorder) and not other.alive:
+            # A reset endpoint can be told nothing: that the opposite end has come must do.
+            self._pass_on(other, "the opposite end has come")
 
     # --- what becomes of an end -------------------------------------------------------------------
 
@@ -320,8 +325,7 @@ class Engine:
         elif not other.alive:
             self._drop(end)
         elif end.ended is FlowEnd.FIN:
-            end.move_flow(FlowAct.TELL)
-            self._do(commands.SendFin(other.leg))
+            self._tell_fin(end)
         elif other.leg_state is LegState.CLOSED:
             self._drop(end)  # both FINs have passed there: its last bytes may still be under way
         else:
@@ -362,9 +366,16 @@ class Engine:
         other = self._other(end)
         if not other.alive:
             self._drop(end)
-        elif end.told is Relayed.NOTHING and end.flow_state is not FlowState.TELLING:
-            end.move_flow(FlowAct.TELL)
-            self._do(commands.SendFin(other.leg))
+        elif end.told is Relayed.NOTHING and other.abort_why is None:
+            self._tell_fin(end)
+        elif end.flow_state is FlowState.KEPT:
+            self._drop(end)  # a reset was kept, but its FIN has told the end already
+
+    def _tell_fin(self, end: Endpoint) -> None:
+        end.move_flow(FlowAct.TELL)
+        if not end.fin_due:  # one may be waiting for room behind the last bytes
+            end.fin_due = True
+            self._do(commands.SendFin(end.leg.other))
 
     def _reset(self, end: Endpoint, why: str) -> None:
         """Reset the other endpoint once it has what was sent before, then what is left of this one."""
@@ -382,10 +393,13 @@ class Engine:
 
     def _blackhole(self, why: str) -> None:
         self.blackholed = True
+        self._do(commands.StopMoving(why))
         for end in self._ends.values():
+            end.abort_why = None
             if end.kept:
                 self._drop(end, why)
-        self._do(commands.StopMoving(why))
+            elif end.flow_state is FlowState.TELLING:
+                end.move_flow(FlowAct.DROP)
 
     def _let_go_of(self, end: Endpoint, why: str) -> None:
         if end.kept:

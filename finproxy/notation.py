@@ -39,6 +39,7 @@ from .rules import (
 from .units import format_duration, format_size, read_duration, read_size
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 def parse_rule(text: str) -> Rule:
@@ -148,35 +149,31 @@ def _read_hold(reader: Reader) -> Hold:
 
 
 def _read_overtake(reader: Reader) -> Overtake:
-    return Overtake(read_duration(reader)) if reader.take(r"(?=\d)") is not None else Overtake()
+    if reader.take(r"(?=\d)") is None:
+        return Overtake()
+    return _read_bounded(read_duration, Overtake)(reader)
 
 
-def _read_count(make: Callable[[int], T]) -> Callable[[Reader], T]:
-    def read(reader: Reader) -> T:
+def _read_bounded(read: Callable[[Reader], N], make: Callable[[N], T]) -> Callable[[Reader], T]:
+    """Read a number of which not every value makes sense: the complaint points at the number."""
+
+    def read_and_make(reader: Reader) -> T:
         column = reader.column
         try:
-            return make(read_size(reader))
+            return make(read(reader))
         except RuleError as error:
             raise NotationError(reader.text, column, str(error)) from error
 
-    return read
-
-
-def _read_idle(reader: Reader) -> Idle:
-    column = reader.column
-    try:
-        return Idle(read_duration(reader))
-    except RuleError as error:
-        raise NotationError(reader.text, column, str(error)) from error
+    return read_and_make
 
 
 _TRIGGERS: dict[str, Callable[[Reader], Trigger]] = {
     "fin": lambda _: Fin(),
     "reset": lambda _: Reset(),
     "connect": lambda _: Connect(),
-    "bytes": _read_count(Bytes),
+    "bytes": _read_bounded(read_size, Bytes),
     "after": lambda reader: After(read_duration(reader)),
-    "idle": _read_idle,
+    "idle": _read_bounded(read_duration, Idle),
 }
 
 _PLAIN_ACTION_WORDS: dict[Callable[[], Action], str] = {
@@ -198,7 +195,7 @@ def _plain(kind: Callable[[], Action]) -> Callable[[Reader], Action]:
 _ACTIONS: dict[str, Callable[[Reader], Action]] = {
     "delay": _read_delay,
     "hold": _read_hold,
-    "truncate": _read_count(Truncate),
+    "truncate": _read_bounded(read_size, Truncate),
     "overtake": _read_overtake,
     **{word: _plain(kind) for kind, word in _PLAIN_ACTION_WORDS.items()},
 }

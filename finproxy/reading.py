@@ -74,7 +74,7 @@ class Reader:
 
     def fail(self, expected: str, hint: str = "") -> NoReturn:
         """Raise the complaint: what was expected here, and the word that was found instead."""
-        rest = re.compile(r"[\w-]+|\S+").match(self.text, self._at)
+        rest = re.compile(r"\w[\w-]*|\S+").match(self.text, self._at)
         found = f"'{rest.group()}'" if rest else "the end"
         raise NotationError(self.text, self.column, f"expected {expected}, found {found}{hint}")
 
@@ -84,8 +84,9 @@ class Reader:
 
 def did_you_mean(word: str | None, words: Iterable[str]) -> str:
     """A hint to append to a complaint, or nothing where no known word is close."""
-    close = difflib.get_close_matches((word or "").lower(), list(words), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    by_lower = {known.lower(): known for known in words}
+    close = difflib.get_close_matches((word or "").lower(), list(by_lower), n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
 def read_whole(text: str, read: Callable[[Reader], T]) -> T:

@@ -7,6 +7,7 @@ must not know how a rule is spelled (notation.py) nor how it is carried out (eng
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TypeAlias
 
 from .errors import UsageError
@@ -221,10 +222,10 @@ class Rule:
 
 
 def _at_least(value: float, least: float, what: str) -> None:
-    if not value >= least:
+    if not least <= value < inf:
         raise RuleError(f"expected {what} of {least:g} or more, found {value:g}")
 
 
 def _more_than(value: float, bound: float, what: str) -> None:
-    if not value > bound:
+    if not bound < value < inf:
         raise RuleError(f"expected {what} above {bound:g}, found {value:g}")

@@ -85,6 +85,9 @@ FLOW_TRANSITIONS: dict[tuple[FlowState, FlowAct], FlowState] = {
     (FlowState.TELLING, FlowAct.TELL): FlowState.TELLING,
     (FlowState.TELLING, FlowAct.KEEP): FlowState.KEPT,
     (FlowState.TELLING, FlowAct.DROP): FlowState.DROPPED,
+    # The FIN that was being told can leave while the reset that followed it is kept, or after it was dropped.
+    (FlowState.KEPT, FlowAct.TOLD): FlowState.KEPT,
+    (FlowState.DROPPED, FlowAct.TOLD): FlowState.DROPPED,
     # A flow whose FIN was told or dropped can still be reset, and that is a second thing to tell.
     (FlowState.TOLD, FlowAct.TELL): FlowState.TELLING,
     (FlowState.TOLD, FlowAct.KEEP): FlowState.KEPT,

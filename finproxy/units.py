@@ -11,6 +11,10 @@ from .reading import NotationError, Reader, did_you_mean, read_whole
 TIME_UNITS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 SIZE_UNITS = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1}
 
+# Bounds, so that every text that is read is a number that floats hold exactly and can be written back.
+_LONGEST_HOURS = 100_000
+_SIZE_DIGITS = 18
+
 
 def parse_duration(text: str) -> float:
     """Seconds from ``250ms``, ``2s`` or ``1m30s``; the finest unit is the microsecond."""
@@ -18,10 +22,10 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """``1m30s`` for 90.0; rounded to whole microseconds."""
-    rest = round(seconds * 1_000_000)
-    if rest == 0:
+    """``1m30s`` for 90.0; rounded to whole microseconds, though never to nothing."""
+    if seconds == 0:
         return "0s"
+    rest = max(1, round(seconds * 1_000_000))
     parts = []
     for unit, size in TIME_UNITS.items():
         count, rest = divmod(rest, size)
@@ -44,28 +48,38 @@ def format_size(count: int) -> str:
 
 def read_duration(reader: Reader) -> float:
     """A duration at the cursor, in seconds."""
-    start, microseconds = reader.column, 0
-    while number := reader.take(r"\d+(\.\d+)?(?=\s*[A-Za-z])", spaces=False):
+    start, microseconds = reader.column, 0.0
+    while number := reader.take(r"\d+(\.\d+)?(?=[A-Za-z])", spaces=False):
         unit = reader.take(r"(us|ms|s|m|h)(?![A-Za-z])", spaces=False)
         if unit is None:
             reader.fail("a unit of time (us, ms, s, m, h)")
-        microseconds += round(float(number) * TIME_UNITS[unit])
+        microseconds += float(number) * TIME_UNITS[unit]
     if reader.column == start or reader.take(r"[\w.]", spaces=False):
-        raise NotationError(reader.text, start, _expected_duration(reader.text, start))
+        raise _no_duration(reader.text, start, "such as 250ms, 2s or 1m30s")
+    if microseconds > _LONGEST_HOURS * TIME_UNITS["h"]:
+        raise _no_duration(reader.text, start, f"of at most {_LONGEST_HOURS}h")
     reader.take(r"\s*")
-    return microseconds / 1_000_000
+    return round(microseconds) / 1_000_000
 
 
-def _expected_duration(text: str, column: int) -> str:
-    found = text[column - 1 :].split()
-    return f"expected a duration such as 250ms, 2s or 1m30s, found {repr(found[0]) if found else 'the end'}"
+def _no_duration(text: str, column: int, which: str) -> NotationError:
+    words = text[column - 1 :].split()
+    found = repr(words[0]) if words else "the end"
+    return NotationError(text, column, f"expected a duration {which}, found {found}")
 
 
 def read_size(reader: Reader) -> int:
     """A number of bytes at the cursor."""
+    column = reader.column
     number = reader.take(r"\d+", spaces=False)
     if number is None:
         reader.fail("a number of bytes such as 1000 or 64KiB")
+    if len(number) > _SIZE_DIGITS:
+        raise NotationError(
+            reader.text,
+            column,
+            f"expected a number of bytes below {10**_SIZE_DIGITS}, found {len(number)} digits",
+        )
     column = reader.column
     unit = reader.take(r"[A-Za-z]+", spaces=False) or "B"
     reader.take(r"\s*")
