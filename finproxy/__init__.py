@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from .legs import Loss as Loss
     from .notation import format_rule as format_rule
     from .notation import parse_rule as parse_rule
+    from .opening import open_proxy as open_proxy
     from .reading import NotationError as NotationError
     from .records import Record as Record
     from .rules import Rule as Rule
     from .rules import RuleError as RuleError
     from .server import Proxy as Proxy
-    from .server import Settings as Settings
-    from .server import open_proxy as open_proxy
     from .session import NotHeldError as NotHeldError
     from .session import Session as Session
+    from .settings import Settings as Settings
     from .sockets import ListenError as ListenError
     from .wire.technique import WireError as WireError
 
@@ -47,8 +47,10 @@ _HOMES = {
     "reading": ("NotationError",),
     "records": ("Record",),
     "rules": ("Rule", "RuleError"),
-    "server": ("Proxy", "Settings", "open_proxy"),
+    "opening": ("open_proxy",),
+    "server": ("Proxy",),
     "session": ("NotHeldError", "Session"),
+    "settings": ("Settings",),
     "sockets": ("ListenError",),
     "wire.technique": ("WireError",),
 }

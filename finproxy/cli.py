@@ -17,7 +17,7 @@ from . import __version__
 from .errors import FinproxyError, UsageError
 
 if TYPE_CHECKING:
-    from .server import Settings
+    from .settings import Settings
 
 app = typer.Typer(
     name="finproxy",
@@ -167,7 +167,7 @@ def _proxies(
     """The proxies that the arguments describe: one on the command line, or those of the file."""
     from .addresses import parse_listen, parse_upstream
     from .config import load
-    from .server import Settings
+    from .settings import Settings
 
     defaults = {"grace": 5.0} | common
     if config is not None:

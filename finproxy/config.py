@@ -25,7 +25,7 @@ from .legs import Address
 from .notation import parse_rule
 from .reading import did_you_mean
 from .rules import Rule
-from .server import Settings
+from .settings import Settings
 from .units import parse_duration
 
 

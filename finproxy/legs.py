@@ -34,6 +34,16 @@ class Leg(enum.Enum):
 _OTHER = {Leg.CLIENT: Leg.SERVER, Leg.SERVER: Leg.CLIENT}
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An endpoint's connection as its own kernel names it: what a socket table has to be searched for."""
+
+    local: Address
+    """The endpoint's own address."""
+    remote: Address
+    """The proxy's, on the leg to this endpoint."""
+
+
 class FlowEnd(enum.Enum):
     """How the bytes of one endpoint came to their end. FIN and RST are never the same word."""
 

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from .addresses import format_address
 from .console import SessionLines, show_held
+from .opening import serve
 from .records import Observer, Recorder
-from .server import Proxy, Settings, serve
+from .server import Proxy
+from .settings import Settings
 from .units import format_duration
 
 

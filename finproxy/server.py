@@ -7,61 +7,33 @@ module must not know what sessions do with their bytes, and no command line.
 from __future__ import annotations
 
 import logging
-import math
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 import trio
 
 from . import sockets
-from .addresses import format_address, parse_listen, parse_upstream
-from .legs import Address, Ending, Leg
-from .notation import parse_action, parse_rule
-from .readiness import Readiness, best_readiness
-from .records import Observer, Record, Recorder
+from .addresses import format_address
+from .legs import Ending, Leg
+from .notation import parse_action
+from .records import Record
 from .rulebook import InPlay, RuleBook
 from .rules import Action, Delay, Rule
 from .session import NotHeldError, Session, Surroundings
-from .timers import Timers
-from .wire_watch import WireWatch, open_watch
+from .settings import Settings
+from .upstream import Upstream
 
 _log = logging.getLogger("finproxy")
 
 _ACCEPT_AGAIN_AFTER: Final = 0.1
 """Seconds to wait when accepting fails for want of descriptors or memory: somebody has to free some."""
 _ACCEPTS_A_TURN: Final = 64
-_NAMES_LAST: Final = 1.0
-"""Seconds for which a resolved name is believed: a container that moves is found again at once."""
 _RECORDS_WAITING: Final = 100_000
 """Records that a slow reader of the stream may leave waiting before it is unplugged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that makes one proxy what it is."""
-
-    upstream: Address
-    listen: Address = ("127.0.0.1", 0)
-    rules: tuple[Rule, ...] = ()
-    name: str | None = None
-    seed: int = field(default_factory=lambda: random.randrange(2**32))
-    """With the same seed, rules and order of connections, the same sessions meet the same chance."""
-    max_sessions: int | None = None
-    """Connections beyond it are refused with a reset; None leaves it to the system's limits."""
-    connect_timeout: float = 10.0
-    """Seconds for the upstream to accept."""
-    grace: float = 1.0
-    """Seconds that sessions get to finish when the proxy stops."""
-    delivery_limit: float = 10.0
-    """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
-    wire: str | None = None
-    """The technique that keeps FIN segments out, by name; None chooses the best that works here."""
 
 
 class Proxy:
@@ -71,10 +43,7 @@ class Proxy:
         self,
         settings: Settings,
         listener: socket.socket,
-        recorder: Recorder,
-        readiness: Readiness,
-        timers: Timers,
-        wire: WireWatch | None = None,
+        around: Surroundings,
     ) -> None:
         self.settings = settings
         self.address = sockets.listening_address(listener)
@@ -82,15 +51,13 @@ class Proxy:
         self.sessions: dict[int, Session] = {}
         """The live sessions by number."""
         self._listener = listener
-        self._recorder = recorder
-        self._wire = wire
-        self._around = Surroundings(readiness, timers, recorder, settings.name, settings.delivery_limit, wire)
+        self._around = around
+        self._upstream = Upstream(settings.upstream, settings.connect_timeout, around.wire)
         self._count = 0
         self._serving = 0
         self._all_served = trio.Event()
         self._stopping = trio.CancelScope()
         self._unfinished = trio.CancelScope()
-        self._places: tuple[float, list[sockets.Place]] = (-math.inf, [])
         self._fixed_book = _book_without_chance(settings.rules)
 
     # --- for users --------------------------------------------------------------------------------
@@ -142,12 +109,12 @@ class Proxy:
     async def records(self) -> AsyncIterator[trio.MemoryReceiveChannel[Record]]:
         """The records from now on: ``async with proxy.records() as records: async for record in records``."""
         send, receive = trio.open_memory_channel[Record](_RECORDS_WAITING)
-        self._recorder.add(send.send_nowait)
+        self._around.recorder.add(send.send_nowait)
         with send, receive:
             try:
                 yield receive
             finally:
-                self._recorder.remove(send.send_nowait)
+                self._around.recorder.remove(send.send_nowait)
 
     async def stop(self, grace: float | None = None) -> list[Ending]:
         """Stop accepting, let sessions finish for `grace` seconds, then abort: the endings of those."""
@@ -171,7 +138,7 @@ class Proxy:
             upstream=format_address(self.settings.upstream),
             rules=[str(rule) for rule in self.settings.rules],
             seed=self.settings.seed,
-            technique=self._wire.technique.name if self._wire else None,
+            technique=self._around.wire.technique.name if self._around.wire else None,
         )
 
     async def run(self) -> None:
@@ -237,21 +204,7 @@ class Proxy:
         limit = self.settings.max_sessions
         if limit is not None and self._serving > limit:
             raise sockets.DialError(f"{limit} sessions are open already, which is the limit")
-        with trio.move_on_after(self.settings.connect_timeout) as patience:
-            return await sockets.dial(await self._resolve(), self._prepare_dial)
-        assert patience.cancelled_caught
-        raise sockets.DialError(f"no answer within {self.settings.connect_timeout:g} s")
-
-    def _prepare_dial(self, sock: socket.socket) -> None:
-        if self._wire:
-            self._wire.prepare(Leg.SERVER, sock)
-
-    async def _resolve(self) -> list[sockets.Place]:
-        believed_until, places = self._places
-        if trio.current_time() > believed_until:
-            places = await sockets.resolve(self.settings.upstream)
-            self._places = trio.current_time() + _NAMES_LAST, places
-        return places
+        return await self._upstream.connect()
 
     def _book(self, number: int) -> RuleBook:
         if self._fixed_book is not None:
@@ -272,8 +225,10 @@ class Proxy:
             await self._all_served.wait()
 
     def _record(self, event: str, session: int | None = None, t: float = 0.0, **fields: Any) -> None:
-        if self._recorder:
-            self._recorder.emit(Record(event, t, time.time(), self.settings.name, session, None, fields))
+        if self._around.recorder:
+            self._around.recorder.emit(
+                Record(event, t, time.time(), self.settings.name, session, None, fields)
+            )
 
 
 def _book_without_chance(rules: tuple[Rule, ...]) -> RuleBook | None:
@@ -281,79 +236,3 @@ def _book_without_chance(rules: tuple[Rule, ...]) -> RuleBook | None:
     if any(r.probability < 1 or (isinstance(r.action, Delay) and r.action.jitter) for r in rules):
         return None
     return RuleBook(InPlay(rule) for rule in rules)
-
-
-@asynccontextmanager
-async def open_proxy(
-    upstream: str | Address,
-    rules: Iterable[str | Rule] = (),
-    *,
-    listen: str | Address = "0",
-    observers: Iterable[Observer] = (),
-    readiness: Readiness | None = None,
-    **settings: Any,
-) -> AsyncIterator[Proxy]:
-    """Run a proxy in front of `upstream` for as long as the block lasts.
-
-    Args:
-        upstream: ``"127.0.0.1:80"``, or host and port.
-        rules: in the notation or as values; the first that matches wins.
-        listen: where; by default a free port on the loopback interface.
-        observers: are told every record, in order, from the first one on.
-        readiness: how to wait for sockets; by default the fastest way that the system has.
-        settings: the other fields of `Settings`, such as ``seed`` or ``max_sessions``.
-
-    Raises:
-        NotationError: a rule is not in the notation.
-        AddressError: an address is not one.
-        WireError: no technique can serve a rule at wire here; says what is missing.
-        ListenError: the port is taken or reserved.
-    """
-    prepared = Settings(
-        upstream=parse_upstream(upstream) if isinstance(upstream, str) else upstream,
-        listen=parse_listen(listen) if isinstance(listen, str) else listen,
-        rules=tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in rules),
-        **settings,
-    )
-    async with serve(prepared, Recorder(observers), readiness) as proxy:
-        yield proxy
-
-
-@asynccontextmanager
-async def serve(
-    settings: Settings, recorder: Recorder, readiness: Readiness | None = None
-) -> AsyncIterator[Proxy]:
-    """The same, from settings that have been checked already."""
-    wire = await open_watch(settings.rules, settings.wire)
-    try:
-        async with _running(settings, recorder, readiness or best_readiness(), wire) as proxy:
-            yield proxy
-    finally:
-        if wire:
-            wire.close()
-
-
-@asynccontextmanager
-async def _running(
-    settings: Settings, recorder: Recorder, readiness: Readiness, wire: WireWatch | None
-) -> AsyncIterator[Proxy]:
-    listener = sockets.listen(settings.listen, partial(wire.prepare, Leg.CLIENT) if wire else None)
-    timers = Timers()
-    proxy = Proxy(settings, listener, recorder, readiness, timers, wire)
-    proxy.announce()
-    failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(readiness.run)
-        nursery.start_soon(timers.run)
-        if wire:
-            nursery.start_soon(wire.run)
-        nursery.start_soon(proxy.run)
-        try:
-            yield proxy
-        except BaseException as error:
-            failure = error
-        with trio.CancelScope(shield=True):
-            await proxy.stop(0 if failure else None)
-        nursery.cancel_scope.cancel()
-    if failure:
-        raise failure

@@ -22,7 +22,7 @@ from . import commands, events, rules
 from .endpoint import Kept
 from .engine import Engine
 from .errors import FinproxyError
-from .legs import Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
+from .legs import Connection, Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
 from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
 from .records import Record, Recorder, ending_fields
 from .relay import Flow
@@ -84,14 +84,14 @@ class Session:
     # --- what users of a session see ---------------------------------------------------------------
 
     @property
-    def client(self) -> LegIO:
-        """The client leg: `remote` is the client's address, `local` the proxy's."""
-        return self._legs[Leg.CLIENT]
+    def client(self) -> Connection:
+        """The client's end of the client leg, as `harness.watch` looks it up."""
+        return self._endpoint_of(Leg.CLIENT)
 
     @property
-    def server(self) -> LegIO:
-        """The server leg: `remote` is the server's address, `local` the proxy's."""
-        return self._legs[Leg.SERVER]
+    def server(self) -> Connection:
+        """The server's end of the server leg."""
+        return self._endpoint_of(Leg.SERVER)
 
     @property
     def age(self) -> float:
@@ -199,10 +199,10 @@ class Session:
             self._around.readiness.watch(io.fd, partial(self._ready, leg), partial(self._wanted, leg))
         self._record(
             "session.opened",
-            client=list(self.client.remote),
-            listen=list(self.client.local),
-            local=list(self.server.local),
-            server=list(self.server.remote),
+            client=list(self.client.local),
+            listen=list(self.client.remote),
+            local=list(self.server.remote),
+            server=list(self.server.local),
         )
         self._guard(self._begin)
 
@@ -414,6 +414,10 @@ class Session:
         end = self._engine.endpoint(leg)
         kept_now = self.age - end.kept.since if end.kept else 0.0
         return FlowEnding(end.ended, end.told, self._flows[leg].received, end.kept_for + kept_now)
+
+    def _endpoint_of(self, leg: Leg) -> Connection:
+        io = self._legs[leg]
+        return Connection(local=io.remote, remote=io.local)
 
     # --- small words ------------------------------------------------------------------------------
 

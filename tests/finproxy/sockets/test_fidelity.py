@@ -104,7 +104,7 @@ async def test_addresses_in_the_records_are_the_kernels() -> None:
         assert tuple(opened["client"]) == s.client.address
         assert tuple(opened["listen"]) == s.proxy.address
         assert tuple(opened["server"]) == s.server.address
-        assert tuple(opened["local"]) == s.proxy.sessions[1].server.local
+        assert tuple(opened["local"]) == s.proxy.sessions[1].server.remote
 
 
 async def test_records_can_be_read_as_a_stream() -> None:
