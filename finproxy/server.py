@@ -23,8 +23,9 @@ from .addresses import format_address, parse_listen, parse_upstream
 from .errors import FinproxyError
 from .legs import Address, Ending, Leg
 from .notation import parse_rule
+from .observers import Recorder
 from .readiness import Readiness, best_readiness
-from .records import Observer, Record, Recorder
+from .records import Observer, Record
 from .rulebook import InPlay, RuleBook
 from .rules import Delay, Rule
 from .session import NotHeldError, Session, Surroundings

@@ -16,8 +16,9 @@ import trio.testing
 
 from ..legs import FlowEnd, Leg
 from ..notation import parse_rule
+from ..observers import Recorder
 from ..reading import Reader
-from ..records import Record, Recorder
+from ..records import Record
 from ..rulebook import RuleBook
 from ..session import Session, Surroundings
 from ..timers import Timers
