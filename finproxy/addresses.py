@@ -42,7 +42,7 @@ def format_address(address: Address) -> str:
 
 
 def _parse(full: str, text: str, lowest_port: int) -> Address:
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:\[\]/]+)):(\d+)", full)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:\[\]/]+)):(\d{1,9})", full)
     if match is None:
         raise AddressError(f"expected PORT, HOST:PORT or [IPv6]:PORT, found '{text}'{_hint(text)}")
     port = int(match[3])

@@ -16,8 +16,9 @@ from . import sockets
 from .addresses import parse_listen, parse_upstream
 from .legs import Address, Leg
 from .notation import parse_rule
+from .observers import Recorder
 from .readiness import Readiness, best_readiness
-from .records import Observer, Recorder
+from .records import Observer
 from .rules import Rule
 from .server import Proxy
 from .session import Surroundings

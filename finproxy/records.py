@@ -1,4 +1,4 @@
-"""Records: everything that happens, as one ordered stream of values, and whoever observes it.
+"""Records: everything that happens, as one ordered stream of values.
 
 The field names are the contract of the journal. Pure values: this module must not know files, sockets or
 the clock; the time of a record is given to it.
@@ -6,15 +6,12 @@ the clock; the time of a record is given to it.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from .legs import Ending, Leg
-
-_log = logging.getLogger("finproxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +52,6 @@ class Record:
 
 Observer = Callable[[Record], None]
 """Told every record, in order, at once and synchronously: it must be quick, and not block."""
-
-
-class Recorder:
-    """Gives each record to all observers. With none, nothing is built and nothing is spent."""
-
-    def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        self._observers = list(observers)
-
-    def __bool__(self) -> bool:
-        return bool(self._observers)
-
-    def add(self, observer: Observer) -> None:
-        """Tell `observer` everything from now on."""
-        self._observers.append(observer)
-
-    def remove(self, observer: Observer) -> None:
-        """Tell it nothing more; it may have been unplugged already."""
-        if observer in self._observers:
-            self._observers.remove(observer)
-
-    def emit(self, record: Record) -> None:
-        """Tell all observers. One that raises is logged and unplugged: it must not disturb traffic."""
-        for observer in tuple(self._observers):
-            try:
-                observer(record)
-            except Exception:
-                _log.exception("an observer failed and was unplugged: %r", observer)
-                self.remove(observer)
 
 
 def ending_fields(ending: Ending) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from .addresses import format_address
 from .console import SessionLines, show_held
+from .observers import Recorder
 from .opening import serve
-from .records import Observer, Recorder
+from .records import Observer
 from .server import Proxy
 from .settings import Settings
 from .units import format_duration

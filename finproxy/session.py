@@ -23,8 +23,9 @@ from .endpoint import Kept
 from .engine import Engine
 from .errors import FinproxyError
 from .legs import Connection, Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
+from .observers import Recorder
 from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
-from .records import Record, Recorder, ending_fields
+from .records import Record, ending_fields
 from .relay import Flow
 from .rulebook import RuleBook
 from .timers import Deadline, Timers
