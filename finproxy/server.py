@@ -166,11 +166,19 @@ class Proxy:
                 await trio.sleep(_ACCEPT_AGAIN_AFTER)
 
     async def _serve(self, number: int, sock: socket.socket) -> None:
+        legs: dict[Leg, Any] | None = None
         try:
             if legs := await self._connect(number, sock):
                 session = Session(number, legs, self._book(number), self._around)
                 self.sessions[number] = session
                 await session.run()
+        except Exception as error:
+            # A session deals with its own defects; this one kept it from coming into being.
+            _log.error("session %d crashed", number, exc_info=error)
+            self._record("session.crashed", number, why=repr(error))
+            for leg in (legs or {}).values():
+                leg.abort()
+            sock.close()
         finally:
             self.sessions.pop(number, None)
             self._serving -= 1

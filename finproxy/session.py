@@ -80,6 +80,8 @@ class Session:
         """Until when to wait for a leg's peer to acknowledge what was sent."""
         self._stopped_why: str | None = None
         self._lost: set[Leg] = set()
+        self._given_up: set[Leg] = set()
+        """Legs whose fd is closed: what the engine asked for, as far as it was carried out."""
         self._over = trio.Event()
 
     # --- what users of a session see ---------------------------------------------------------------
@@ -123,8 +125,7 @@ class Session:
 
         What needs an end to act on, such as `Delay`, waits for it if none has come yet.
         """
-        if not self.ending:
-            self.tell(events.ActionRequested(self.age, leg, action))
+        self._guard(lambda: self.tell(events.ActionRequested(self.age, leg, action)))
 
     def release(self, leg: Leg) -> None:
         """Let go what is kept of this endpoint, or call off a hold that was asked for.
@@ -138,17 +139,16 @@ class Session:
                 f"session {self.number}: nothing of the {leg} is held "
                 f"(its flow is {end.flow_state.value}); see which ends are held before releasing one"
             )
-        self.tell(events.Released(self.age, leg))
+        self._guard(lambda: self.tell(events.Released(self.age, leg)))
 
     def abort(self, why: str) -> None:
         """End it now, with a reset on both legs."""
-        if not self.ending:
-            self.tell(events.AbortRequested(self.age, why))
+        self._guard(lambda: self.tell(events.AbortRequested(self.age, why)))
 
     async def run(self) -> Ending:
         """Relay until both legs have been given up; aborts them if it is cancelled."""
         try:
-            self._open()
+            self._guard(self._open)
             await self._over.wait()
         finally:
             self.abort("the proxy was cancelled")
@@ -205,9 +205,6 @@ class Session:
             local=list(self.server.remote),
             server=list(self.server.local),
         )
-        self._guard(self._begin)
-
-    def _begin(self) -> None:
         self.tell(events.SessionOpened(0.0))
         if self._around.wire:
             for leg in set(Leg) - set(self._holds):
@@ -360,6 +357,7 @@ class Session:
         """Account for what is lost with a leg, and stop watching it; the caller closes it."""
         io = self._legs[leg]
         why = self._stopped_why or why  # what a blackhole has swallowed, the blackhole has lost
+        self._given_up.add(leg)
         self._awaited.pop(leg, None)
         if held := self._holds.pop(leg, None):
             held.close()
@@ -450,7 +448,7 @@ class Session:
         _log.error("session %d crashed", self.number, exc_info=error)
         self._record("session.crashed", why=repr(error))
         for leg in Leg:
-            if not self._engine.endpoint(leg).released:
+            if leg not in self._given_up:
                 self._give_up(leg, "the session crashed")
                 self._legs[leg].abort()
         self._engine.aborted = f"the session crashed: {error!r}"
