@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import textwrap
 
-from finproxy import commands, events
+from finproxy import commands, events, rules
 from finproxy.engine import Engine
 from finproxy.legs import Leg
 from finproxy.notation import parse_rule
@@ -63,7 +63,7 @@ class Conversation:
             case ["first", "timer", leg]:
                 event = events.TimerFired(t, next(timer for timer in self._timers if timer.leg is Leg(leg)))
             case ["hold", leg]:
-                event = events.HoldRequested(t, Leg(leg))
+                event = events.ActionRequested(t, Leg(leg), rules.Hold())
             case ["let", "go", leg]:
                 event = events.Released(t, Leg(leg))
             case ["abort"]:

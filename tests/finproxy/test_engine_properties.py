@@ -60,7 +60,7 @@ class Shell:
         found += [events.BytesReached(t, mark.leg, mark.count) for mark in self._marks if mark.leg in reading]
         found += [events.TimerFired(t, timer) for timer in self._timers]
         found += [events.IdleReached(t, idle.leg, idle.delay) for idle in self._idles]
-        found += [events.HoldRequested(t, leg) for leg in Leg if self._can_hold(leg)]
+        found += [events.ActionRequested(t, leg, rules.Hold()) for leg in Leg if self._can_hold(leg)]
         found += [events.Released(t, leg) for leg in Leg if self._can_release(leg)]
         found += [events.ResetReceived(t, leg) for leg in here]
         found += [events.LegFailed(t, leg, "timed out") for leg in here]
@@ -195,7 +195,7 @@ def test_a_session_ends_when_both_endpoints_do_unless_a_rule_withholds_an_end_fo
 @given(_orders)
 def test_without_rules_each_fin_is_told_by_exactly_one_fin(order: list[int]) -> None:
     shell = Shell([])
-    shell.follow(order, without=(events.HoldRequested,))
+    shell.follow(order, without=(events.ActionRequested,))
     for leg in Leg:
         came_in_time = any(
             isinstance(event, events.FinReceived) and event.leg is leg
@@ -209,7 +209,7 @@ def test_without_rules_a_reset_is_told_by_exactly_one_reset_unless_both_fins_had
     order: list[int],
 ) -> None:
     shell = Shell([])
-    shell.follow(order, without=(events.HoldRequested,))
+    shell.follow(order, without=(events.ActionRequested,))
     shell.finish()
     for leg in Leg:
         before = _heard_before_the_loss_of(leg, shell)
@@ -249,7 +249,7 @@ def test_simultaneous_sends_no_fin_before_both_have_come_and_then_both_at_once(
     order: list[int], leg: Leg | None
 ) -> None:
     shell = Shell([Rule(leg, rules.Fin(), rules.Simultaneous())])
-    shell.follow(order, without=(events.Released, events.HoldRequested))
+    shell.follow(order, without=(events.Released, events.ActionRequested))
     came = [e.leg for e in shell.heard if isinstance(e, events.FinReceived)]
     fins = [shell.count(commands.SendFin, leg) for leg in Leg]
     assert fins in ([0, 0], [1, 1])

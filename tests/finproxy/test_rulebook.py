@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from finproxy import rules
 from finproxy.legs import Leg
 from finproxy.notation import parse_rule
-from finproxy.rulebook import REQUESTED_HOLD, InPlay, RuleBook
-from finproxy.rules import Rule
+from finproxy.rulebook import InPlay, RuleBook, requested
+from finproxy.rules import Hold, Rule
 
 from .strategies import all_rules, legs, triggers
 
@@ -114,5 +114,5 @@ def test_a_seed_means_the_same_each_time(some: list[Rule], seed: int) -> None:
 
 
 def test_a_request_is_not_named_after_a_rule() -> None:
-    assert REQUESTED_HOLD.name == "request"
-    assert InPlay(REQUESTED_HOLD.rule).name == "any.fin -> hold"
+    assert requested(Hold()).name == "request"
+    assert InPlay(requested(Hold()).rule).name == "any.fin -> hold"

@@ -10,7 +10,7 @@ import trio
 
 from finproxy.legs import Leg
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
-from finproxy.sockets import SocketLeg
+from finproxy.sockets import as_leg
 from tests.support.peers import Peer, connect, listening, patience
 from tests.support.stage import Stage, both_ways, proxy_before, stage
 
@@ -214,13 +214,16 @@ async def test_writer_stops_when_the_reader_stops(near: str) -> None:
 # --- socket options, and every way to wait --------------------------------------------------------
 
 
-async def test_both_legs_send_small_messages_at_once_and_probe_silent_peers() -> None:
-    async with stage() as s:
-        for leg in (s.proxy.sessions[1].client, s.proxy.sessions[1].server):
-            assert isinstance(leg, SocketLeg)
-            with socket.socket(fileno=socket.dup(leg.fd)) as twin:
-                assert twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-                assert twin.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+def test_a_leg_sends_small_messages_at_once_probes_silent_peers_and_loses_no_urgent_byte() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as sock,
+    ):
+        as_leg(sock)
+
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
 
 
 @pytest.fixture(params=[EpollReadiness, TrioReadiness])
