@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import ParkingLot
 
 from ..legs import WOULD_BLOCK, Address, FlowEnd, LegLost
-from ..readiness import FAILED, READABLE, WRITABLE, Callback
+from ..readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Callback
 
 _ROOM = 64 * 1024
 
@@ -31,7 +31,7 @@ class FakeReadiness:
     def watch(self, fd: int, callback: Callback, wanted: Callable[[], int]) -> None:  # noqa: ARG002
         """Call back at each change; like an edge-triggered set, also once at the start."""
         self._callbacks[fd] = callback
-        self.report(fd, READABLE | WRITABLE)
+        self.report(fd, READABLE | WRITABLE | MORE_BEHIND)
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`."""
@@ -227,7 +227,7 @@ class FakeEndpoint:
     async def send_fin(self) -> None:
         """End the flow; the other one goes on."""
         self._outgoing.fin_sent = True
-        self._tell(READABLE)
+        self._tell(READABLE | MORE_BEHIND)
         await trio.lowlevel.checkpoint()
 
     async def reset(self) -> None:
