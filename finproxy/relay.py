@@ -134,7 +134,9 @@ class Flow:
             self.lose(len(data), self._discard_why)
         elif self._keep_back:
             self._back += data
-            self._unsent = _take(self._back, len(self._back) - self._keep_back)
+            if oldest := _take(self._back, len(self._back) - self._keep_back):
+                self._unsent = oldest
+                self._push()
         elif (sent := self._send(data)) < len(data):
             self._unsent = bytes(data[sent:])
 
