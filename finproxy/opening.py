@@ -21,8 +21,8 @@ from .readiness import Readiness, best_readiness
 from .records import Observer
 from .rules import Rule
 from .server import Proxy
-from .session import Surroundings
 from .settings import Settings
+from .shell import Surroundings
 from .timers import Timers
 from .wire_watch import WireWatch, open_watch
 

@@ -23,8 +23,9 @@ from .notation import parse_action
 from .records import Record
 from .rulebook import InPlay, RuleBook
 from .rules import Action, Delay, Rule
-from .session import NotHeldError, Session, Surroundings
+from .session import NotHeldError, Session
 from .settings import Settings
+from .shell import Surroundings
 from .upstream import Upstream
 
 _log = logging.getLogger("finproxy")

@@ -1,60 +1,20 @@
-"""One session: two legs, two flows, one engine. It tells the engine what happens and does what it says.
+"""One session, as its users see it: which endpoints it joins, what is held of them, and what to do about it.
 
-All of it runs in callbacks of the proxy's one wait (readiness.py) and timers: a session needs no task of
-its own while bytes move. An error in here ends this session, is logged with its records, and nothing else.
-This module must not know listeners, addresses to dial, or how records are written.
+This module must not know how commands are carried out (shell.py), nor listeners and dialling (server.py).
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, assert_never
-
-import trio
-
-from . import commands, events, rules
+from . import events, rules
 from .endpoint import Kept
-from .engine import Engine
 from .errors import FinproxyError
-from .legs import Connection, Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
-from .observers import Recorder
-from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
-from .records import Record, ending_fields
-from .relay import Flow
+from .legs import Connection, Ending, Leg, LegIO
 from .rulebook import RuleBook
-from .timers import Deadline, Timers
-from .wire.technique import Sight
-from .wire_watch import HeldLeg, WireWatch
-
-_log = logging.getLogger("finproxy")
-
-_FIRST_LOOK: Final = 0.0005
-_LONGEST_LOOK: Final = 0.05
-"""Seconds between two looks at what a peer has acknowledged: no event tells, so the wait grows."""
+from .shell import Shell, Surroundings
 
 
 class NotHeldError(FinproxyError):
     """Somebody asked to release what is not held, or to hold what has already gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all sessions of one proxy share."""
-
-    readiness: Readiness
-    timers: Timers
-    recorder: Recorder
-    name: str | None = None
-    delivery_limit: float = 10.0
-    """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
-    wire: WireWatch | None = None
-    """Keeps FIN segments out, where a rule asks for it."""
 
 
 class Session:
@@ -64,27 +24,7 @@ class Session:
         self, number: int, legs: dict[Leg, LegIO], book: RuleBook, surroundings: Surroundings
     ) -> None:
         self.number = number
-        self.ending: Ending | None = None
-        """How it ended; None while it lives."""
-        self._legs = legs
-        self._around = surroundings
-        self._engine = Engine(book)
-        self._flows = {leg: Flow(leg, legs[leg], legs[leg.other], self) for leg in Leg}
-        self._opened_at = trio.current_time()
-        self._queue: deque[events.Event] = deque()
-        self._handling = False
-        self._deadlines: dict[object, Deadline] = {}
-        self._holds: dict[Leg, HeldLeg] = {}
-        """The legs whose FIN segment is kept out, or is to be."""
-        self._awaited: dict[Leg, float] = {}
-        """Until when to wait for a leg's peer to acknowledge what was sent."""
-        self._stopped_why: str | None = None
-        self._lost: set[Leg] = set()
-        self._given_up: set[Leg] = set()
-        """Legs whose fd is closed: what the engine asked for, as far as it was carried out."""
-        self._over = trio.Event()
-
-    # --- what users of a session see ---------------------------------------------------------------
+        self._shell = Shell(number, legs, book, surroundings)
 
     @property
     def client(self) -> Connection:
@@ -97,17 +37,22 @@ class Session:
         return self._endpoint_of(Leg.SERVER)
 
     @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it lives."""
+        return self._shell.ending
+
+    @property
     def age(self) -> float:
         """Seconds since it opened."""
-        return trio.current_time() - self._opened_at
+        return self._shell.age
 
     def bytes_from(self, leg: Leg) -> int:
         """Bytes that have come from the endpoint of `leg`."""
-        return self._flows[leg].received
+        return self._shell.flows[leg].received
 
     def kept(self, leg: Leg) -> Kept | None:
         """What is being kept of the end of this endpoint's flow."""
-        return self._engine.endpoint(leg).kept
+        return self._shell.engine.endpoint(leg).kept
 
     def hold(self, leg: Leg) -> None:
         """Hold the end of this endpoint's flow when it comes, or keep holding it, until released.
@@ -115,7 +60,7 @@ class Session:
         Raises:
             NotHeldError: the other endpoint has been told already.
         """
-        end = self._engine.endpoint(leg)
+        end = self._shell.engine.endpoint(leg)
         if self.ending or (end.has_come and end.kept is None):
             raise NotHeldError(f"session {self.number}: the end of the {leg}'s flow has gone by already")
         self.act(leg, rules.Hold())
@@ -125,7 +70,7 @@ class Session:
 
         What needs an end to act on, such as `Delay`, waits for it if none has come yet.
         """
-        self._guard(lambda: self.tell(events.ActionRequested(self.age, leg, action)))
+        self._shell.guard(lambda: self._shell.tell(events.ActionRequested(self.age, leg, action)))
 
     def release(self, leg: Leg) -> None:
         """Let go what is kept of this endpoint, or call off a hold that was asked for.
@@ -133,323 +78,28 @@ class Session:
         Raises:
             NotHeldError: nothing of it is held.
         """
-        end = self._engine.endpoint(leg)
+        end = self._shell.engine.endpoint(leg)
         if self.ending or (end.kept is None and not (end.armed and end.armed.requested)):
             raise NotHeldError(
                 f"session {self.number}: nothing of the {leg} is held "
                 f"(its flow is {end.flow_state.value}); see which ends are held before releasing one"
             )
-        self._guard(lambda: self.tell(events.Released(self.age, leg)))
+        self._shell.guard(lambda: self._shell.tell(events.Released(self.age, leg)))
 
     def abort(self, why: str) -> None:
         """End it now, with a reset on both legs."""
-        self._guard(lambda: self.tell(events.AbortRequested(self.age, why)))
+        self._shell.guard(lambda: self._shell.tell(events.AbortRequested(self.age, why)))
 
     async def run(self) -> Ending:
         """Relay until both legs have been given up; aborts them if it is cancelled."""
         try:
-            self._guard(self._open)
-            await self._over.wait()
+            self._shell.guard(self._shell.open)
+            await self._shell.over.wait()
         finally:
             self.abort("the proxy was cancelled")
         assert self.ending is not None
         return self.ending
 
-    # --- from the outside to the engine -------------------------------------------------------------
-
-    def tell(self, event: events.Event) -> None:
-        """Tell the engine, and carry out what it says; in turn, if this comes from within an act."""
-        self._queue.append(event)
-        if self._handling:
-            return
-        self._handling = True
-        try:
-            while self._queue and not self.ending:
-                for command in self._engine.handle(self._queue.popleft()):
-                    self._act(command)
-                if self._engine.over:
-                    self._finish()
-            self._wants_changed()
-        finally:
-            self._handling = False
-
-    def flow_ended(self, flow: Flow) -> None:
-        """EOF was read: a FIN, behind all of its bytes."""
-        if held := self._holds.pop(flow.leg, None):
-            held.close()
-        self._record("fin.received", flow.leg, bytes=flow.received)
-        self.tell(events.FinReceived(self.age, flow.leg))
-        if self._legs[flow.leg].lost:
-            self.leg_was_lost(flow.leg)
-
-    def leg_was_lost(self, leg: Leg) -> None:
-        """A call has met the loss of a leg: what it had received before must still be read first."""
-        self._soon(partial(self._pursue_loss, leg))
-
-    def mark_reached(self, flow: Flow, count: int) -> None:
-        """A byte that a rule waits for has been passed on."""
-        self.tell(events.BytesReached(self.age, flow.leg, count))
-
-    def fin_left(self, flow: Flow) -> None:
-        """A FIN has been sent, on the leg opposite to the flow's source."""
-        self._record("fin.sent", flow.leg.other)
-        self.tell(events.FinSent(self.age, flow.leg.other))
-
-    def _open(self) -> None:
-        for leg, io in self._legs.items():
-            self._around.readiness.watch(io.fd, partial(self._ready, leg), partial(self._wanted, leg))
-        self._record(
-            "session.opened",
-            client=list(self.client.local),
-            listen=list(self.client.remote),
-            local=list(self.server.remote),
-            server=list(self.server.local),
-        )
-        self.tell(events.SessionOpened(0.0))
-        if self._around.wire:
-            for leg in set(Leg) - set(self._holds):
-                self._around.wire.let_pass(leg, self._legs[leg])
-
-    def _ready(self, leg: Leg, bits: int) -> None:
-        """A leg can be read or written: the one call that every message takes."""
-        try:
-            if bits & FAILED and self._legs[leg].look_for_loss():
-                self._pursue_loss(leg)
-            if bits & ~WRITABLE:
-                self._move(self._flows[leg], short_is_all=not bits & (FAILED | MORE_BEHIND))
-            if bits & WRITABLE and self._flows[leg.other].blocked:
-                self._move(self._flows[leg.other])
-            if leg in self._awaited:
-                self._look_at_delivery(leg)
-        except Exception as error:
-            self._crash(error)
-
-    def _wanted(self, leg: Leg) -> int:
-        reads = READABLE if self._flows[leg].wants_read else 0
-        return reads | (WRITABLE if self._flows[leg.other].blocked else 0)
-
-    def _move(self, flow: Flow, *, short_is_all: bool = False) -> None:
-        if self.ending:
-            return
-        if flow.move(short_is_all=short_is_all):
-            self._move_soon(flow)
-        self._wants_changed()
-
-    def _wants_changed(self) -> None:
-        """What happened to one flow changes what is wanted of both legs: room here, bytes there."""
-        for io in self._legs.values():
-            self._around.readiness.wants_changed(io.fd)
-
-    def _move_soon(self, flow: Flow) -> None:
-        self._soon(partial(self._move, flow))
-
-    def _pursue_loss(self, leg: Leg) -> None:
-        """Report a loss once all that came before it has been read, or cannot be passed on in time."""
-        if leg in self._lost or self.ending:
-            return
-        flow = self._flows[leg]
-        self._move(flow)
-        if flow.ended or flow.stopped:
-            self._report_loss(leg)
-        elif flow.blocked:
-            self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))
-
-    def _report_loss(self, leg: Leg) -> None:
-        lost = self._legs[leg].lost
-        if leg in self._lost or self.ending or lost is None:
-            return
-        self._lost.add(leg)
-        if lost.how is FlowEnd.RESET:
-            self._record("reset.received", leg, bytes=self._flows[leg].received)
-            self.tell(events.ResetReceived(self.age, leg))
-        else:
-            self.tell(events.LegFailed(self.age, leg, lost.reason))
-
-    # --- from the engine to the legs ----------------------------------------------------------------
-
-    def _act(self, command: commands.Command) -> None:
-        match command:
-            case commands.KeepFinOut(leg=leg, action=action):
-                self._keep_fin_out(leg, action)
-            case commands.LetFinIn(leg=leg):
-                self._let_fin_in(leg)
-            case commands.SendFin(leg=leg):
-                self._flows[leg.other].finish()
-            case commands.AwaitDelivery(leg=leg, bounded=bounded):
-                self._await_delivery(leg, bounded=bounded)
-            case commands.Abort(leg=leg, why=why):
-                self._give_up(leg, why)
-                self._legs[leg].abort()
-                self._record("reset.sent", leg, why=why)
-            case commands.Release(leg=leg, why=why):
-                self._give_up(leg, why)
-                self._legs[leg].release()
-            case commands.Discard(leg=leg, why=why):
-                self._flows[leg].discard(why)
-                self._move_soon(self._flows[leg])
-            case commands.StopMoving(why=why):
-                self._stop_moving(why)
-            case commands.KeepBack(leg=leg, count=count):
-                self._keep_back(leg, count)
-            case commands.DropNewest(leg=leg, count=count, why=why):
-                self._flows[leg].drop_newest(count, why)
-            case commands.WatchBytes(leg=leg, count=count):
-                self._flows[leg].mark(count)
-            case commands.WatchIdle(leg=leg, delay=delay):
-                self._watch_idle(leg, delay)
-            case commands.StartTimer(timer=timer, delay=delay):
-                self._start(timer, delay, lambda: self.tell(events.TimerFired(self.age, timer)))
-            case commands.Report(event=event, leg=leg, fields=fields):
-                self._record(event, leg, **dict(fields), **self._technique(event, leg))
-            case _:
-                assert_never(command)
-
-    def _keep_fin_out(self, leg: Leg, action: rules.Action) -> None:
-        wire = self._around.wire
-        assert wire is not None, "a proxy with a rule at wire has a technique"
-        flow = self._flows[leg]
-        flow.paused = wire.technique.abilities.stops_reading
-        told = partial(self._sighted, leg)
-        self._holds[leg] = wire.hold(self._legs[leg], action, told, lambda: flow.received)
-
-    def _sighted(self, leg: Leg, sight: Sight) -> None:
-        """Something decisive was seen of a segment that was to be kept out."""
-        if sight in (Sight.KEPT_OUT, Sight.WINDOW_SHUT):
-            self._guard(lambda: self.tell(events.FinKeptOut(self.age, leg)))
-        elif sight is Sight.OVERTOOK:
-            self._guard(lambda: self.tell(events.FinOvertook(self.age, leg)))
-        else:  # it came in, or the leg is lost: reading tells which
-            self._flows[leg].paused = False
-            self._move_soon(self._flows[leg])
-
-    def _let_fin_in(self, leg: Leg) -> None:
-        self._holds[leg].release()
-        self._flows[leg].paused = False
-        self._move_soon(self._flows[leg])
-
-    def _technique(self, event: str, leg: Leg) -> dict[str, str]:
-        """Which technique keeps an end out, for the record that says that it is held."""
-        if event != "fin.held" or not self._engine.endpoint(leg).kept_out or not self._around.wire:
-            return {}
-        return {"technique": self._around.wire.technique.name}
-
-    def _await_delivery(self, leg: Leg, *, bounded: bool) -> None:
-        limit = self._around.delivery_limit if bounded else math.inf
-        self._awaited[leg] = trio.current_time() + limit
-        self._flows[leg.other].flush()
-        self._look_at_delivery(leg)
-
-    def _look_at_delivery(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
-        """Look whether the peer has acknowledged everything; otherwise look again later."""
-        arrived = not self._flows[leg.other].blocked and self._legs[leg].settled()
-        if arrived or trio.current_time() >= self._awaited[leg]:
-            del self._awaited[leg]
-            self.tell(events.Delivered(self.age, leg))
-        else:
-            again = partial(self._look_again, leg, min(2 * wait, _LONGEST_LOOK))
-            self._start(("delivery", leg), wait, again)
-
-    def _look_again(self, leg: Leg, wait: float) -> None:
-        if leg in self._awaited:
-            self._look_at_delivery(leg, wait)
-
-    def _give_up(self, leg: Leg, why: str) -> None:
-        """Account for what is lost with a leg, and stop watching it; the caller closes it."""
-        io = self._legs[leg]
-        why = self._stopped_why or why  # what a blackhole has swallowed, the blackhole has lost
-        self._given_up.add(leg)
-        self._awaited.pop(leg, None)
-        if held := self._holds.pop(leg, None):
-            held.close()
-        self._around.readiness.forget(io.fd)
-        self._flows[leg.other].sink_is_gone(io.unacknowledged(), why)
-        self._flows[leg].lose(io.unread(), why)
-        self._flows[leg].ended = True
-
-    def _keep_back(self, leg: Leg, count: int) -> None:
-        self._flows[leg].keep_back(count)
-        if count == 0:
-            self._flows[leg].flush()
-            self._move_soon(self._flows[leg])
-
-    def _stop_moving(self, why: str) -> None:
-        self._stopped_why = why
-        for flow in self._flows.values():
-            flow.stopped = True
-
-    def _watch_idle(self, leg: Leg, delay: float) -> None:
-        flow = self._flows[leg]
-        flow.clock, flow.last_read = trio.current_time, trio.current_time()
-
-        def look() -> None:
-            left = flow.last_read + delay - trio.current_time()
-            if left > 0:
-                self._start(("idle", leg, delay), left, look)
-            else:
-                self.tell(events.IdleReached(self.age, leg, delay))
-
-        self._start(("idle", leg, delay), delay, look)
-
-    # --- the end --------------------------------------------------------------------------------
-
-    def _finish(self) -> None:
-        for deadline in self._deadlines.values():
-            deadline.cancel()
-        self._deadlines.clear()
-        self.ending = self._describe_ending()
-        self._record("session.closed", **ending_fields(self.ending))
-        self._over.set()
-
-    def _describe_ending(self) -> Ending:
-        losses = [
-            Loss(leg, count, why) for leg, flow in self._flows.items() for why, count in flow.losses.items()
-        ]
-        client, server = (self._describe_flow(leg) for leg in Leg)
-        return Ending(
-            client, server, self._engine.closed_first, self.age, tuple(losses), self._engine.aborted
-        )
-
-    def _describe_flow(self, leg: Leg) -> FlowEnding:
-        end = self._engine.endpoint(leg)
-        kept_now = self.age - end.kept.since if end.kept else 0.0
-        return FlowEnding(end.ended, end.told, self._flows[leg].received, end.kept_for + kept_now)
-
     def _endpoint_of(self, leg: Leg) -> Connection:
-        io = self._legs[leg]
+        io = self._shell.legs[leg]
         return Connection(local=io.remote, remote=io.local)
-
-    # --- small words ------------------------------------------------------------------------------
-
-    def _record(self, event: str, leg: Leg | None = None, **fields: Any) -> None:
-        if self._around.recorder:
-            record = Record(event, self.age, time.time(), self._around.name, self.number, leg, fields)
-            self._around.recorder.emit(record)
-
-    def _start(self, key: object, delay: float, act: Callable[[], None]) -> None:
-        if earlier := self._deadlines.get(key):
-            earlier.cancel()
-        when = trio.current_time() + delay
-        self._deadlines[key] = self._around.timers.call_at(when, lambda: self._guard(act))
-
-    def _soon(self, act: Callable[[], None]) -> None:
-        self._around.readiness.soon(lambda: self._guard(act))
-
-    def _guard(self, act: Callable[[], None]) -> None:
-        """Do something; if it fails, that is a defect, and this session pays for it alone."""
-        if self.ending:
-            return
-        try:
-            act()
-        except Exception as error:
-            self._crash(error)
-
-    def _crash(self, error: Exception) -> None:
-        """End the session without the engine, whose state cannot be relied on any more."""
-        _log.error("session %d crashed", self.number, exc_info=error)
-        self._record("session.crashed", why=repr(error))
-        for leg in Leg:
-            if leg not in self._given_up:
-                self._give_up(leg, "the session crashed")
-                self._legs[leg].abort()
-        self._engine.aborted = f"the session crashed: {error!r}"
-        self._finish()

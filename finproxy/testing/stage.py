@@ -20,7 +20,8 @@ from ..observers import Recorder
 from ..reading import Reader
 from ..records import Record
 from ..rulebook import RuleBook
-from ..session import Session, Surroundings
+from ..session import Session
+from ..shell import Surroundings
 from ..timers import Timers
 from ..units import format_duration, read_duration
 from .fakes import FakeEndpoint, FakeReadiness, fake_connection

@@ -302,8 +302,8 @@ async def test_a_defect_ends_its_session_with_resets_and_a_record(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_session() as stage:
-        stage.session.mark_reached = None  # type: ignore[method-assign, assignment]
-        stage.session._flows[Leg.CLIENT].mark(1)
+        stage.session._shell.mark_reached = None  # type: ignore[method-assign, assignment]
+        stage.session._shell.flows[Leg.CLIENT].mark(1)
         await stage.client.send(b"x")
         assert await stage.client.receive() is FlowEnd.RESET
         assert "session.crashed" in stage.events()

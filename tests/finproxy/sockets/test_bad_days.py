@@ -17,6 +17,7 @@ import trio
 import finproxy
 from finproxy import events, sockets
 from finproxy.engine import Engine
+from finproxy.fates import Fates
 from finproxy.legs import Leg
 from finproxy.relay import Flow
 from finproxy.session import Session
@@ -144,7 +145,7 @@ def break_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def break_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine fails in the middle: it has given a leg up, and its command is never carried out."""
-    monkeypatch.setattr(Engine, "_nobody_to_tell", fail_in_the_first_session(Engine._nobody_to_tell))
+    monkeypatch.setattr(Fates, "nobody_to_tell", fail_in_the_first_session(Fates.nobody_to_tell))
 
 
 def break_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +203,7 @@ async def test_defect_while_the_proxy_stops_does_not_keep_it_from_stopping(
                 peers = [await connect(proxy.address), await upstream.accept()]
                 peers += [await connect(proxy.address), await upstream.accept()]
                 await story.until("session.opened", count=2)
-                monkeypatch.setattr(Engine, "_abort_all", fail_in_the_first_session(Engine._abort_all))
+                monkeypatch.setattr(Fates, "abort_all", fail_in_the_first_session(Fates.abort_all))
                 assert len(await proxy.stop(0)) == 2
             for peer in peers:
                 assert await peer.read_until_reset() == b""
@@ -234,7 +235,7 @@ async def test_command_that_makes_no_sense_ends_its_session(caplog: pytest.LogCa
         s.client.fin()
         assert await s.server.read_until_eof() == b""
         session = s.proxy.sessions[1]
-        session._guard(lambda: session.tell(events.FinReceived(session.age, Leg.CLIENT)))
+        session._shell.guard(lambda: session._shell.tell(events.FinReceived(session.age, Leg.CLIENT)))
         assert await s.client.read_until_reset() == b""
         assert "IllegalTransitionError" in (await s.story.until("session.crashed")).fields["why"]
     assert caplog.messages == ["session 1 crashed"]

@@ -31,7 +31,7 @@ async def send_blocks(peer: Peer, count: int) -> None:
 async def flow_is_blocked(s: Stage) -> None:
     """Wait until the proxy has bytes of the near endpoint for which the far one has no room."""
     with patience("the flow to be blocked at the far endpoint"):
-        while not s.proxy.sessions[1]._flows[s.near_leg].blocked:
+        while not s.proxy.sessions[1]._shell.flows[s.near_leg].blocked:
             await trio.lowlevel.checkpoint()
 
 
