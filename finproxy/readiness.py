@@ -146,14 +146,16 @@ class TrioReadiness:
     def _start_waits(self, fd: int) -> None:
         if self._nursery is None or fd not in self._watched:
             return
-        wanted = self._watched[fd][1]()
+        watched = self._watched[fd]
+        wanted = watched[1]()
         for kind in (READABLE, WRITABLE):
             if wanted & kind and (fd, kind) not in self._waiting:
                 self._waiting.add((fd, kind))
-                self._nursery.start_soon(self._wait, fd, kind)
+                self._nursery.start_soon(self._wait, fd, kind, watched)
 
-    async def _wait(self, fd: int, kind: int) -> None:
-        watched = self._watched[fd]
+    async def _wait(self, fd: int, kind: int, watched: tuple[Callback, Callable[[], int]]) -> None:
+        if self._watched.get(fd) is not watched:
+            return  # the fd was given up before this task had its first turn
         try:
             if kind == READABLE:
                 await trio.lowlevel.wait_readable(fd)
