@@ -209,8 +209,17 @@ class Session:
         return reads | (WRITABLE if self._flows[leg.other].blocked else 0)
 
     def _move(self, flow: Flow) -> None:
-        if not self.ending and flow.move():
+        if self.ending:
+            return
+        was_blocked = flow.blocked
+        if flow.move():
             self._move_soon(flow)
+        if flow.blocked is not was_blocked:
+            self._wants_changed()
+
+    def _wants_changed(self) -> None:
+        for io in self._legs.values():
+            self._around.readiness.wants_changed(io.fd)
 
     def _move_soon(self, flow: Flow) -> None:
         self._soon(partial(self._move, flow))
@@ -243,6 +252,7 @@ class Session:
         match command:
             case commands.SendFin(leg=leg):
                 self._flows[leg.other].finish()
+                self._wants_changed()  # what was kept back may now wait for room
             case commands.AwaitDelivery(leg=leg, bounded=bounded):
                 self._await_delivery(leg, bounded=bounded)
             case commands.Abort(leg=leg, why=why):
@@ -276,6 +286,7 @@ class Session:
         limit = self._around.delivery_limit if bounded else math.inf
         self._awaited[leg] = trio.current_time() + limit
         self._flows[leg.other].flush()
+        self._wants_changed()
         self._look_at_delivery(leg)
 
     def _look_at_delivery(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
@@ -306,6 +317,7 @@ class Session:
         self._flows[leg].keep_back(count)
         if count == 0:
             self._flows[leg].flush()
+            self._wants_changed()
             self._move_soon(self._flows[leg])
 
     def _stop_moving(self, why: str) -> None:
