@@ -140,7 +140,6 @@ class Engine:
         end.move_leg(LegAct.FIN_SENT)
         teller = self._other(end)
         teller.told = Relayed.FIN
-        teller.fin_due = False
         if end.abort_why is None:  # else a reset follows on its heels, and the flow tells that
             teller.move_flow(FlowAct.TOLD)
         if end.kept_by(rules.Reorder):
@@ -326,8 +325,8 @@ class Engine:
 
     def _tell_fin(self, end: Endpoint) -> None:
         end.move_flow(FlowAct.TELL)
-        if not end.fin_due:  # one may be waiting for room behind the last bytes
-            end.fin_due = True
+        if not end.fin_asked:  # one may be waiting for room behind the last bytes
+            end.fin_asked = True
             self._do(commands.SendFin(end.leg.other))
 
     def _reset(self, end: Endpoint, why: str) -> None:
