@@ -45,8 +45,8 @@ class Endpoint:
     flow_state: FlowState = FlowState.FLOWING
     ended: FlowEnd = FlowEnd.OPEN
     told: Relayed = Relayed.NOTHING
-    fin_due: bool = False
-    """A FIN was asked for in its name and has not left yet."""
+    fin_asked: bool = False
+    """A FIN was asked for in its name; it may still wait for room behind the last bytes."""
     kept: Kept | None = None
     kept_for: float = 0.0
     """Seconds for which its end was kept, as far as it has been let go."""

@@ -157,7 +157,6 @@ class Engine:
         end.move_leg(LegAct.FIN_SENT)
         teller = self._fates.other(end)
         teller.told = Relayed.FIN
-        teller.fin_due = False
         if end.abort_why is None:  # else a reset follows on its heels, and the flow tells that
             teller.move_flow(FlowAct.TOLD)
         if end.kept_by(rules.Reorder):

@@ -62,8 +62,8 @@ def test_what_is_the_operating_systems_stays_in_its_places(path: Path) -> None:
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:
-    assert {"trio", "finproxy.legs", "finproxy.readiness", "collections"} <= {
-        name.removesuffix(".abc") for name in imports(Path("finproxy", "testing", "fakes.py"))
+    assert {"trio", "finproxy.readiness", "collections"} <= {
+        name.removesuffix(".abc") for name in imports(Path("finproxy", "testing", "readiness.py"))
     }
     assert "finproxy.notation" in set(imports(Path("finproxy", "rules.py")))
     assert "finproxy.notation" not in set(imports(Path("finproxy", "rules.py"), inside_functions=False))

@@ -13,8 +13,8 @@ from __future__ import annotations
 from ..legs import FlowEnd as FlowEnd
 from .fakes import FakeEndpoint as FakeEndpoint
 from .fakes import FakeLeg as FakeLeg
-from .fakes import FakeReadiness as FakeReadiness
 from .fakes import fake_connection as fake_connection
+from .readiness import FakeReadiness as FakeReadiness
 from .stage import Stage as Stage
 from .stage import open_session as open_session
 from .stage import run_script as run_script

@@ -7,9 +7,6 @@ This module must not know sessions or rules.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-
 import trio
 from trio.lowlevel import ParkingLot
 

@@ -24,7 +24,8 @@ from ..session import Session
 from ..shell import Surroundings
 from ..timers import Timers
 from ..units import format_duration, read_duration
-from .fakes import FakeEndpoint, FakeReadiness, fake_connection
+from .fakes import FakeEndpoint, fake_connection
+from .readiness import FakeReadiness
 
 _SAME_TIME = 1e-6
 """Seconds by which two times may differ and still be the same: durations are sums of floats."""

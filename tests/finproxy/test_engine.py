@@ -12,7 +12,7 @@ import pytest
 
 from finproxy.engine import Engine
 from finproxy.legs import FlowEnd, Leg, Relayed
-from finproxy.transitions import IllegalTransitionError
+from finproxy.transitions import FlowState, IllegalTransitionError
 
 from .playbook import Conversation, mirrored, play
 
@@ -706,6 +706,32 @@ def test_no_second_fin_is_sent_while_the_first_waits_for_room() -> None:
         "client.reset -> hold",
         "server.idle 1s -> full-close",
     )
+
+
+def test_a_premature_fin_has_nothing_to_add_to_a_fin_before_a_kept_reset() -> None:
+    engine = play(
+        """
+        > open
+          < watch server idle 1s
+        > client FIN
+          < FIN to server
+        > FIN left to server
+        > client RST
+          < release client
+          < discard server
+          < note client rule.fired
+          < note client reset.held
+        > server idle 1s
+          < note server rule.fired
+          < discard server
+          < keep back 0 of server
+          < note client reset.released
+          < keep back 0 of client
+        """,
+        "client.reset -> hold",
+        "server.idle 1s -> full-close",
+    )
+    assert engine.endpoint(Leg.CLIENT).flow_state is FlowState.DROPPED
 
 
 def test_a_reset_on_its_way_is_not_called_back_by_a_rule_for_the_next_one() -> None:

@@ -25,7 +25,7 @@ _actions = plain_actions | st.sampled_from(
 )
 _rules = st.builds(Rule, any_leg, _triggers, _actions)
 _rule_lists = st.lists(_rules, max_size=3)
-_orders = st.lists(st.integers(0, 1_000_000), max_size=30)
+_orders = st.lists(st.integers(0, 1_000), max_size=12)
 """Which of the possible events comes next, again and again."""
 
 
@@ -77,8 +77,12 @@ class Shell:
     def follow(self, order: Iterable[int], without: tuple[type[events.Event], ...] = ()) -> None:
         """Let one possible event after the other happen, but none of the kinds in `without`."""
         for number in order:
-            if choices := [event for event in self.possible() if not isinstance(event, without)]:
-                self.tell(choices[number % len(choices)])
+            choices = [event for event in self.possible() if not isinstance(event, without)]
+            # By kind first: otherwise timers and requests, which abound, crowd out what they are there for.
+            kinds = list(dict.fromkeys(map(type, choices)))
+            if kinds:
+                alike = [event for event in choices if type(event) is kinds[number % len(kinds)]]
+                self.tell(alike[number // len(kinds) % len(alike)])
 
     def count(self, kind: type[commands.SendFin | commands.Abort | commands.Release], leg: Leg) -> int:
         """How often a leg was told to do this."""
@@ -142,7 +146,7 @@ class Shell:
                 self._stopped = True
 
 
-@settings(max_examples=500)
+@settings(max_examples=600)
 @given(_rule_lists, _orders)
 def test_no_possible_order_is_illegal_and_no_leg_is_touched_after_it_was_given_up(
     book: list[Rule], order: list[int]

@@ -92,7 +92,7 @@ async def test_a_call_is_pending_until_it_is_made_or_cancelled(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     timers = Timers()
-    made, cancelled = (timers.call_at(trio.current_time() + 1, list) for _ in range(2))
+    made, cancelled = (timers.call_at(trio.current_time() + 1, lambda: None) for _ in range(2))
     pending = [made.pending, cancelled.pending]
     cancelled.cancel()
     pending += [made.pending, cancelled.pending]
