@@ -232,7 +232,8 @@ class Session:
         self._move(flow)
         if flow.ended or flow.stopped:
             self._report_loss(leg)
-        elif flow.blocked:
+        elif ("loss", leg) not in self._deadlines:
+            # Its reader may have room now and none later: the wait is bounded in either case.
             self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))
 
     def _report_loss(self, leg: Leg) -> None:
