@@ -230,8 +230,11 @@ class Session:
             return
         flow = self._flows[leg]
         self._move(flow)
-        if flow.ended or flow.stopped:
+        nobody_reads = self._legs[leg.other].lost is not None
+        if flow.ended or flow.stopped or nobody_reads:
             self._report_loss(leg)
+            if nobody_reads:  # nor does anybody read what came from there
+                self._report_loss(leg.other)
         elif ("loss", leg) not in self._deadlines:
             # Its reader may have room now and none later: the wait is bounded in either case.
             self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))

@@ -163,6 +163,21 @@ async def test_bytes_that_nobody_takes_in_time_are_lost_with_the_reset_and_count
 
 
 @both_ways
+async def test_no_reset_waits_for_a_reader_that_has_reset_as_well(near: str) -> None:
+    async with stage(near=near, delivery_limit=60) as s:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_blocks, s.near, 10_000)
+            nursery.start_soon(send_blocks, s.far, 10_000)
+            await flow_is_blocked(s)
+            nursery.cancel_scope.cancel()
+        s.near.rst()
+        s.far.rst()
+        ending = await s.ending()
+    assert ending["ended"] == {"client": "reset", "server": "reset"}
+    assert ending["lost"] > 0
+
+
+@both_ways
 async def test_reset_waits_for_a_slow_reader_and_loses_nothing(near: str) -> None:
     async with stage(near=near) as s:
         await s.near.send(BLOCK * 4)
