@@ -17,7 +17,7 @@ import trio
 
 from finproxy.legs import Address
 
-PATIENCE = 8.0
+PATIENCE = 20.0
 """Seconds after which a wait has failed. Never what a passing test waits for."""
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)

@@ -8,6 +8,7 @@ import socket
 import pytest
 import trio
 
+from finproxy import relay, server
 from finproxy.legs import Leg
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
 from finproxy.sockets import as_leg
@@ -126,6 +127,20 @@ async def test_records_can_be_read_as_a_stream() -> None:
         assert seen == story.records[-len(seen) :]
 
 
+async def test_stream_of_records_ends_for_a_reader_that_is_too_slow(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_RECORDS_WAITING", 3)
+    async with stage() as s, s.proxy.records() as records:
+        s.client.fin()
+        s.server.fin()
+        await s.closed()
+        with patience("the end of the stream"):
+            seen = [record.event async for record in records]
+    assert len(seen) == 3
+    assert "unplugged" in caplog.text
+
+
 # --- reset ----------------------------------------------------------------------------------------
 
 
@@ -148,6 +163,21 @@ async def test_bytes_that_nobody_takes_in_time_are_lost_with_the_reset_and_count
 
 
 @both_ways
+async def test_no_reset_waits_for_a_reader_that_has_reset_as_well(near: str) -> None:
+    async with stage(near=near, delivery_limit=60) as s:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_blocks, s.near, 10_000)
+            nursery.start_soon(send_blocks, s.far, 10_000)
+            await flow_is_blocked(s)
+            nursery.cancel_scope.cancel()
+        s.near.rst()
+        s.far.rst()
+        ending = await s.ending()
+    assert ending["ended"] == {"client": "reset", "server": "reset"}
+    assert ending["lost"] > 0
+
+
+@both_ways
 async def test_reset_waits_for_a_slow_reader_and_loses_nothing(near: str) -> None:
     async with stage(near=near) as s:
         await s.near.send(BLOCK * 4)
@@ -158,6 +188,23 @@ async def test_reset_waits_for_a_slow_reader_and_loses_nothing(near: str) -> Non
         await s.story.until("reset.received", near)
         assert digest(await s.far.read_until_reset()) == digest(BLOCK * 4)
         assert (await s.ending())["lost"] == 0
+
+
+async def test_reset_is_relayed_in_time_also_when_the_reader_stops_after_it_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "_BUFFER", memoryview(bytearray(1024)))
+    monkeypatch.setattr(
+        relay, "_CHUNKS_A_TURN", 1
+    )  # the first turn after the reset ends before the room does
+    async with stage(near="server", client_receive_buffer=4096, delivery_limit=0.1) as s:
+        leg = s.proxy.sessions[1].client
+        assert isinstance(leg, SocketLeg)
+        leg._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        await s.server.send(BLOCK[:50_000])
+        s.server.rst()
+        await s.story.until("reset.received", "server")
+        assert (await s.ending())["lost"] > 0
 
 
 # --- the proxy itself never causes a reset --------------------------------------------------------
