@@ -101,8 +101,8 @@ class Fates:
     def tell_fin(self, end: Endpoint) -> None:
         """Send a FIN to the other endpoint in the name of this one."""
         end.move_flow(FlowAct.TELL)
-        if not end.fin_due:  # one may be waiting for room behind the last bytes
-            end.fin_due = True
+        if not end.fin_asked:  # one may be waiting for room behind the last bytes
+            end.fin_asked = True
             self.do(commands.SendFin(end.leg.other))
 
     def reset(self, end: Endpoint, why: str) -> None:

@@ -110,12 +110,20 @@ class Proxy:
     async def records(self) -> AsyncIterator[trio.MemoryReceiveChannel[Record]]:
         """The records from now on: ``async with proxy.records() as records: async for record in records``."""
         send, receive = trio.open_memory_channel[Record](_RECORDS_WAITING)
-        self._around.recorder.add(send.send_nowait)
+
+        def pass_on(record: Record) -> None:
+            try:
+                send.send_nowait(record)
+            except trio.WouldBlock:
+                send.close()  # the stream ends for its reader, instead of falling silent
+                raise
+
+        self._around.recorder.add(pass_on)
         with send, receive:
             try:
                 yield receive
             finally:
-                self._around.recorder.remove(send.send_nowait)
+                self._around.recorder.remove(pass_on)
 
     async def stop(self, grace: float | None = None) -> list[Ending]:
         """Stop accepting, let sessions finish for `grace` seconds, then abort: the endings of those."""

@@ -161,9 +161,11 @@ class Shell:
     def _move(self, flow: Flow, *, short_is_all: bool = False) -> None:
         if self.ending:
             return
+        was_blocked = flow.blocked
         if flow.move(short_is_all=short_is_all):
             self._move_soon(flow)
-        self._wants_changed()
+        if flow.blocked is not was_blocked:
+            self._wants_changed()
 
     def _wants_changed(self) -> None:
         """What happened to one flow changes what is wanted of both legs: room here, bytes there."""
@@ -179,9 +181,13 @@ class Shell:
             return
         flow = self.flows[leg]
         self._move(flow)
-        if flow.ended or flow.stopped:
+        nobody_reads = self.legs[leg.other].lost is not None
+        if flow.ended or flow.stopped or nobody_reads:
             self._report_loss(leg)
-        elif flow.blocked:
+            if nobody_reads:  # nor does anybody read what came from there
+                self._report_loss(leg.other)
+        elif ("loss", leg) not in self._deadlines:
+            # Its reader may have room now and none later: the wait is bounded in either case.
             self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))
 
     def _report_loss(self, leg: Leg) -> None:
@@ -205,6 +211,7 @@ class Shell:
                 self._let_fin_in(leg)
             case commands.SendFin(leg=leg):
                 self.flows[leg.other].finish()
+                self._wants_changed()  # what was kept back may now wait for room
             case commands.AwaitDelivery(leg=leg, bounded=bounded):
                 self._await_delivery(leg, bounded=bounded)
             case commands.Abort(leg=leg, why=why):
@@ -267,6 +274,7 @@ class Shell:
         limit = self._around.delivery_limit if bounded else math.inf
         self._awaited[leg] = trio.current_time() + limit
         self.flows[leg.other].flush()
+        self._wants_changed()
         self._look_at_delivery(leg)
 
     def _look_at_delivery(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
@@ -300,6 +308,7 @@ class Shell:
         self.flows[leg].keep_back(count)
         if count == 0:
             self.flows[leg].flush()
+            self._wants_changed()
             self._move_soon(self.flows[leg])
 
     def _stop_moving(self, why: str) -> None:

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 FINPROXY, HARNESS = ([p.relative_to(ROOT) for p in (ROOT / n).rglob("*.py")] for n in ("finproxy", "harness"))
 
 SANS_IO = (
-    "legs events commands rules notation reading units rulebook transitions endpoint engine records addresses"
+    "legs events commands rules notation reading units rulebook transitions endpoint fates engine records "
+    "addresses"
 )
 IO = {"trio", "socket", "os", "time", "random", "logging"}
 SYSTEM = {"fcntl", "termios", "resource", "errno", "select", "selectors", "ctypes", "mmap", "syslog"}

@@ -26,7 +26,8 @@ from finproxy.observers import Recorder
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
 from finproxy.records import Record
 from finproxy.rulebook import InPlay, RuleBook
-from finproxy.session import Session, Surroundings
+from finproxy.session import Session
+from finproxy.shell import Surroundings
 from finproxy.testing import FakeEndpoint, FakeReadiness, fake_connection
 from finproxy.timers import Timers
 
@@ -94,7 +95,7 @@ def _socket_connection() -> tuple[SocketEndpoint, LegIO]:
         far.connect(listener.getsockname())
         near, _ = listener.accept()
     near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
-    return SocketEndpoint(far), sockets.prepare(near)
+    return SocketEndpoint(far), sockets.as_leg(near)
 
 
 def _connections(kind: str) -> tuple[Readiness, list[tuple[Endpoint, LegIO]]]:

@@ -127,7 +127,7 @@ async def test_the_fake_reports_changes_in_the_order_in_which_they_came(nursery:
     readiness.report(1, FAILED)
     readiness.report(2, WRITABLE)
     await trio.testing.wait_all_tasks_blocked()
-    at_the_start = [(1, READABLE | WRITABLE), (2, READABLE | WRITABLE)]
+    at_the_start = [(fd, READABLE | WRITABLE | MORE_BEHIND) for fd in (1, 2)]
     assert seen == [*at_the_start, (2, READABLE | WRITABLE), (1, FAILED)]
 
 

@@ -11,7 +11,7 @@ import trio
 from finproxy import relay, server
 from finproxy.legs import Leg
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
-from finproxy.sockets import as_leg
+from finproxy.sockets import SocketLeg, as_leg
 from tests.support.peers import Peer, connect, listening, patience
 from tests.support.stage import Stage, both_ways, proxy_before, stage
 
@@ -198,9 +198,9 @@ async def test_reset_is_relayed_in_time_also_when_the_reader_stops_after_it_came
         relay, "_CHUNKS_A_TURN", 1
     )  # the first turn after the reset ends before the room does
     async with stage(near="server", client_receive_buffer=4096, delivery_limit=0.1) as s:
-        leg = s.proxy.sessions[1].client
+        leg = s.proxy.sessions[1]._shell.legs[Leg.CLIENT]
         assert isinstance(leg, SocketLeg)
-        leg._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        leg.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         await s.server.send(BLOCK[:50_000])
         s.server.rst()
         await s.story.until("reset.received", "server")

@@ -278,9 +278,6 @@ async def test_after_and_fin_rules_stand_side_by_side(near: str) -> None:
     ]
 
 
-@pytest.mark.xfail(
-    reason="a kept end is not let go where the opposite end came after a FIN in its name", strict=True
-)
 @both_ways
 async def test_simultaneous_is_satisfied_by_a_fin_that_was_sent_early(near: str) -> None:
     async with stage("{near}.bytes 8 -> fin", "{far}.fin -> simultaneous", near=near) as s:

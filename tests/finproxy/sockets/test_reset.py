@@ -230,10 +230,6 @@ async def test_rule_for_resets_does_not_touch_fins(near: str) -> None:
         assert (await s.ending())["lost"] == 0
 
 
-OPPOSITE_END_HAS_COME = "a kept end is not let go where the opposite end came without being relayed"
-
-
-@pytest.mark.xfail(reason=OPPOSITE_END_HAS_COME, strict=True)
 @both_ways
 async def test_reordered_reset_does_not_wait_for_a_fin_that_has_come_already(near: str) -> None:
     async with stage("{near}.reset -> reorder", "{far}.fin -> drop", near=near) as s:
