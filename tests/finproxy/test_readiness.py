@@ -9,6 +9,7 @@ import trio.testing
 
 from finproxy.readiness import (
     FAILED,
+    MORE_BEHIND,
     READABLE,
     WRITABLE,
     EpollReadiness,
