@@ -6,11 +6,20 @@ them means (watching/).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, Protocol
 
 from harness.errors import UsageError
 from harness.states import TcpState
+
+
+@lru_cache(maxsize=4096)
+def _plain_host(host: str) -> str:
+    parsed = ip_address(host.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(parsed)
 
 
 class Address(NamedTuple):
@@ -28,16 +37,12 @@ class Address(NamedTuple):
         link-local address (%eth0) is dropped: tables do not show it.
         """
         try:
-            host, port = str(raw[0]), int(str(raw[1]))
-            parsed = ip_address(host.partition("%")[0])
+            return cls(_plain_host(str(raw[0])), int(str(raw[1])))
         except (IndexError, ValueError):
             raise UsageError(
                 f"expected an address (numeric IP, port), found {raw!r}; "
                 "give what getsockname() or getpeername() return"
             ) from None
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        return cls(str(parsed), port)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -139,8 +144,7 @@ class SocketRow:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether no process holds this socket any more; never said of TIME-WAIT, which has none by
-        nature."""
+        """Whether no process holds this socket any more (a TIME-WAIT row never has one: not counted)."""
         held_back = (TcpState.TIME_WAIT, TcpState.SYN_RECEIVED, TcpState.LISTEN)
         return self.inode == 0 and self.state not in held_back
 

@@ -11,11 +11,14 @@ drawn.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 from harness.ladders.ladder import Ladder, Rung, format_duration
 from harness.ladders.legal import is_legal, is_reachable
 from harness.states import TcpState
 from harness.transitions import SegmentEvent, Transition
+
+_OPENING = frozenset({TcpState.LISTEN, TcpState.SYN_SENT, TcpState.SYN_RECEIVED})
 
 
 class FindingKind(StrEnum):
@@ -39,12 +42,24 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """An expected rung beside the rung taken. One of them is None where the other has no counterpart."""
+
+    expected: Rung | None
+    taken: Transition | None
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
-    """The outcome: findings, and the required rungs that nobody saw but that fit between two looks."""
+    """The outcome: findings, expected and taken rungs side by side, and what nobody can have seen.
+
+    `unseen` are required rungs that no look showed but that fit between two looks.
+    """
 
     ladder: Ladder
     findings: tuple[Finding, ...]
     unseen: tuple[TcpState, ...]
+    steps: tuple[Step, ...]
 
     @property
     def ok(self) -> bool:
@@ -71,7 +86,7 @@ def match(
     walk.run()
     resets = _reset_findings(ladder, segments) if sees_resets else ()
     findings = (*_illegal(taken), *walk.findings, *_overstayed(ladder, taken, now), *resets)
-    return Match(ladder, findings, tuple(walk.unseen))
+    return Match(ladder, findings, tuple(walk.unseen), tuple(walk.steps))
 
 
 class _Walk:
@@ -79,26 +94,33 @@ class _Walk:
 
     def __init__(self, ladder: Ladder, taken: Sequence[Transition], strict: bool) -> None:
         self.rungs = ladder.rungs
-        self.taken = taken
+        self.taken = _without_opening(taken, ladder)
         self.strict = strict
         self.findings: list[Finding] = []
         self.unseen: list[TcpState] = []
+        self.steps: list[Step] = []
 
     def run(self) -> None:
-        position = 0
+        left = list(self.taken)
         last: TcpState | None = None
-        for rung in self.rungs:
-            step = self.taken[position] if position < len(self.taken) else None
+        for index, rung in enumerate(self.rungs):
+            step = left[0] if left else None
             if step is not None and step.after is rung.state:
-                position += 1
+                self.steps.append(Step(rung, left.pop(0)))
             elif not rung.required:
                 continue
             elif step is not None and self._fits_unseen(rung, last, step):
                 self.unseen.append(rung.state)
+                self.steps.append(Step(rung, None))
             else:
                 self.findings.append(_missing(rung, last, step))
+                self._pair_rest(self.rungs[index:], left)
                 return
             last = rung.state
+        self._pair_rest((), left)
+
+    def _pair_rest(self, rungs: Sequence[Rung], taken: Sequence[Transition]) -> None:
+        self.steps += [Step(rung, step) for rung, step in zip_longest(rungs, taken)]
 
     def _fits_unseen(self, rung: Rung, last: TcpState | None, step: Transition) -> bool:
         # A gap is where a table was not looked at. An exact step leaves no room for another rung.
@@ -106,6 +128,15 @@ class _Walk:
             return False
         follows = last is None or is_legal(last, rung.state)
         return follows and rung.state is not TcpState.CLOSED and is_reachable(rung.state, step.after)
+
+
+def _without_opening(taken: Sequence[Transition], ladder: Ladder) -> Sequence[Transition]:
+    """Leave out how the connection was opened: closing ladders begin at ESTABLISHED."""
+    first = ladder.rungs[0].state
+    start = 0
+    while start < len(taken) and taken[start].after in _OPENING and taken[start].after is not first:
+        start += 1
+    return taken[start:]
 
 
 def _missing(rung: Rung, last: TcpState | None, step: Transition | None) -> Finding:
