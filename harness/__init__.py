@@ -15,10 +15,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness import ladders as ladders
+    from harness.drawing.diagram import connection_diagram as connection_diagram
+    from harness.drawing.diagram import session_diagram as session_diagram
+    from harness.drawing.diagram import session_endpoints as session_endpoints
+    from harness.drawing.svg import draw_svg as draw_svg
+    from harness.drawing.text import draw_text as draw_text
     from harness.errors import HarnessError as HarnessError
     from harness.errors import LadderMismatch as LadderMismatch
+    from harness.knobs import read_knobs as read_knobs
+    from harness.leaking import leaks as leaks
     from harness.rows import Endpoint as Endpoint
     from harness.states import TcpState as TcpState
+    from harness.verdict import judge_close as judge_close
+    from harness.verdict import judge_data as judge_data
     from harness.watching.watch import watch as watch
 
 _HOMES = {
@@ -26,10 +35,35 @@ _HOMES = {
     "HarnessError": "harness.errors",
     "LadderMismatch": "harness.errors",
     "TcpState": "harness.states",
+    "connection_diagram": "harness.drawing.diagram",
+    "draw_svg": "harness.drawing.svg",
+    "draw_text": "harness.drawing.text",
+    "judge_close": "harness.verdict",
+    "judge_data": "harness.verdict",
+    "leaks": "harness.leaking",
+    "read_knobs": "harness.knobs",
+    "session_diagram": "harness.drawing.diagram",
+    "session_endpoints": "harness.drawing.diagram",
     "watch": "harness.watching.watch",
 }
 
-__all__ = ["Endpoint", "HarnessError", "LadderMismatch", "TcpState", "ladders", "watch"]
+__all__ = [
+    "Endpoint",
+    "HarnessError",
+    "LadderMismatch",
+    "TcpState",
+    "connection_diagram",
+    "draw_svg",
+    "draw_text",
+    "judge_close",
+    "judge_data",
+    "ladders",
+    "leaks",
+    "read_knobs",
+    "session_diagram",
+    "session_endpoints",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> object:

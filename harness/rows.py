@@ -126,9 +126,10 @@ class SocketRow:
     """One row of a socket table. None means that the source does not show this field, never zero.
 
     `receive_queue` is bytes received and not read by the application; `send_queue` is bytes sent or queued
-    and not acknowledged by the peer (a FIN counts as one). For a listener they are the accept queue and its
-    limit. `inode` is 0 for a socket without a file descriptor: an orphan, a TIME-WAIT, a connection not
-    accepted yet. `cookie` tells two sockets apart that had the same addresses one after the other.
+    and not acknowledged by the peer (a FIN counts as one); for a listener, the accept queue and its limit.
+    `inode` is 0 for a socket without a file descriptor: an orphan, a TIME-WAIT, a connection not accepted
+    yet. `cookie` tells two sockets apart that had the same addresses one after the other. `silent_for` is
+    seconds since the peer's last segment, its FIN included: how long a closing state has lasted.
     """
 
     endpoint: Endpoint
@@ -141,6 +142,7 @@ class SocketRow:
     send_queue: int | None = None
     timer: Timer | None = None
     owner: Owner | None = None
+    silent_for: float | None = None
 
     @property
     def is_orphan(self) -> bool:

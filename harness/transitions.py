@@ -5,8 +5,9 @@ which transitions are legal. All times are seconds of the monotonic clock, which
 that the tracepoint source asks the kernel to stamp with.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.rows import Endpoint, Owner
 from harness.states import TcpState
@@ -88,3 +89,17 @@ class SegmentEvent:
 
 
 KernelEvent = StateChange | SegmentEvent
+
+
+class Track(Protocol):
+    """What is known of one endpoint: a SeenEndpoint and an EndpointHistory are such."""
+
+    @property
+    def transitions(self) -> Sequence[Transition]:
+        """States in order."""
+        ...
+
+    @property
+    def segments(self) -> Sequence[SegmentEvent]:
+        """RSTs the kernel reported."""
+        ...

@@ -45,10 +45,25 @@ def choose(
     an unknown name. Both say what to do.
     """
     if asked is not None:
-        return _named(asked, pid, ports)
+        return _named(asked, _pid_of_other_namespace(pid), ports)
+    pid = _pid_of_other_namespace(pid)
     notes: list[str] = []
     table = _first_that_opens(_table_candidates(pid), notes)
     return Sources(table, _events_if_possible(pid, ports, notes), tuple(notes))
+
+
+def best_table(pid: int | None = None) -> TableSource:
+    """Open the best table source for the network namespace of `pid`, or for ours."""
+    return _first_that_opens(_table_candidates(_pid_of_other_namespace(pid)), [])
+
+
+def _pid_of_other_namespace(pid: int | None) -> int | None:
+    """Return `pid` if it lives in another network namespace; from our own the faster sources can read."""
+    if pid is None or not sys.platform.startswith("linux"):
+        return None
+    from harness.sources.owners import shares_our_network
+
+    return None if shares_our_network(pid) else pid
 
 
 def _table_candidates(pid: int | None) -> Iterable[tuple[str, Callable[[], TableSource]]]:

@@ -32,6 +32,9 @@ _ERROR = struct.Struct("=i")
 
 _NO_COOKIE = 0xFFFFFFFF
 _BYTECODE_ATTRIBUTE = 1  # INET_DIAG_REQ_BYTECODE
+_TCP_INFO_ATTRIBUTE = 2  # INET_DIAG_INFO
+_WITH_TCP_INFO = 1 << (_TCP_INFO_ATTRIBUTE - 1)
+_LAST_ACK_RECEIVED = struct.Struct("=56xI")  # tcpi_last_ack_recv in struct tcp_info, milliseconds
 _JUMP, _SOURCE_EQUALS, _DESTINATION_EQUALS = 1, 11, 12
 _TIMERS = {1: "retransmit", 2: "keepalive", 3: "time-wait", 4: "zero-window probe"}
 
@@ -49,7 +52,7 @@ def request_one(endpoint: Endpoint, sequence: int) -> bytes:
 
 def request_dump(family: int, sequence: int, port: int | None = None) -> bytes:
     """Ask for all TCP sockets of a family, those with `port` on either end if it is given."""
-    body = _REQUEST.pack(family, IPPROTO_TCP, 0, 0xFFFFFFFF) + bytes(48)
+    body = _REQUEST.pack(family, IPPROTO_TCP, _WITH_TCP_INFO, 0xFFFFFFFF) + bytes(48)
     if port is not None:
         program = _either_port_is(port)
         body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), _BYTECODE_ATTRIBUTE) + program
@@ -72,15 +75,15 @@ def parse(datagram: bytes, sequence: int) -> Iterator[SocketRow | None]:
                 "use another source (psutil, procfs)"
             )
         if answered == sequence:
-            yield _parse_message(kind, datagram, offset + _HEADER.size)
+            yield _parse_message(kind, datagram[offset + _HEADER.size : offset + length])
         offset += (length + 3) & ~3
 
 
-def _parse_message(kind: int, datagram: bytes, offset: int) -> SocketRow | None:
+def _parse_message(kind: int, body: bytes) -> SocketRow | None:
     if kind == SOCK_DIAG_BY_FAMILY:
-        return parse_row(datagram, offset)
+        return parse_row(body)
     if kind == NLMSG_ERROR:
-        number = -_ERROR.unpack_from(datagram, offset)[0]
+        number = -_ERROR.unpack_from(body)[0]
         if number not in {0, errno.ENOENT}:
             raise SourceUnavailableError(
                 f"sock_diag: expected rows, found the error {os.strerror(number)}; "
@@ -89,10 +92,10 @@ def _parse_message(kind: int, datagram: bytes, offset: int) -> SocketRow | None:
     return None
 
 
-def parse_row(message: bytes, offset: int = 0) -> SocketRow:
-    """Decode one inet_diag_msg that begins at `offset`."""
+def parse_row(body: bytes) -> SocketRow:
+    """Decode one inet_diag_msg with the attributes behind it."""
     family, state, timer, retransmits, socket_id, expires, received, unsent, uid, inode = _ROW.unpack_from(
-        message, offset
+        body
     )
     local_port, remote_port, local, remote = _ID.unpack_from(socket_id)
     _interface, low, high = _ID_TAIL.unpack_from(socket_id, _ID.size)
@@ -106,9 +109,21 @@ def parse_row(message: bytes, offset: int = 0) -> SocketRow:
         uid=uid,
         receive_queue=received,
         send_queue=unsent,
-        # idiag_expires is in milliseconds (inet_diag(7)).
+        # idiag_expires is in milliseconds (sock_diag(7)).
         timer=Timer(_TIMERS[timer], expires / 1000, retransmits) if timer in _TIMERS else None,
+        silent_for=_silent_for(body),
     )
+
+
+def _silent_for(body: bytes) -> float | None:
+    offset = _ROW.size
+    while offset + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        info = body[offset + _ATTRIBUTE.size : offset + length]
+        if kind == _TCP_INFO_ATTRIBUTE and len(info) >= _LAST_ACK_RECEIVED.size:
+            return float(_LAST_ACK_RECEIVED.unpack_from(info)[0]) / 1000
+        offset += max((length + 3) & ~3, _ATTRIBUTE.size)
+    return None
 
 
 def _address(packed: bytes, port: int) -> Address:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from harness.errors import SourceUnavailableError
 from harness.rows import Owner
 from harness.sources.psutil import owner_of
 
@@ -23,7 +24,8 @@ def find_owners(inodes: AbstractSet[int]) -> dict[int, Owner]:
     """
     wanted = {inode for inode in inodes if inode}
     found: dict[int, Owner] = {}
-    for pid, inode in _held_sockets() if wanted else ():
+    # Without /proc (not Linux) rows come from psutil and name their owners themselves.
+    for pid, inode in _held_sockets() if wanted and Path("/proc/self/fd").is_dir() else ():
         if inode in wanted and inode not in found:
             owner = owner_of(pid)
             if owner is not None:
@@ -44,3 +46,37 @@ def _held_sockets() -> Iterator[tuple[int, int]]:
                     target = str(descriptor.readlink())
                     if target.startswith(_PREFIX):
                         yield int(process.name), int(target[len(_PREFIX) : -1])
+
+
+def sockets_of(pid: int) -> set[int]:
+    """Return the inodes of the sockets that process `pid` holds.
+
+    Raises SourceUnavailableError: it ended, or belongs to another user.
+    """
+    try:
+        targets = [_target(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
+    except FileNotFoundError as error:
+        raise SourceUnavailableError(
+            f"expected a running process {pid}, found none; it has ended: watch its port instead"
+        ) from error
+    except PermissionError as error:
+        raise SourceUnavailableError(
+            f"expected to read which sockets process {pid} holds, found that it belongs to another user; "
+            "run as root or as that user, or watch its port instead"
+        ) from error
+    return {int(target[len(_PREFIX) : -1]) for target in targets if target.startswith(_PREFIX)}
+
+
+def shares_our_network(pid: int) -> bool:
+    """Whether process `pid` is in our network namespace; True also if we may not know."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino
+    except OSError:
+        return True
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except FileNotFoundError:
+        return ""  # closed since it was listed

@@ -59,8 +59,9 @@ class EndpointHistory:
 
     @property
     def awaits_look(self) -> bool:
-        """Whether an event left open what only the table can tell: TIME-WAIT, FIN-WAIT-2 or CLOSED."""
-        return self._left_table is not None
+        """Whether an event left open what only the table can tell: who owns it, or what CLOSED means."""
+        is_new = self._last_look is None and self.state is S.ESTABLISHED
+        return self._left_table is not None or is_new
 
     @property
     def is_table_only(self) -> bool:

@@ -168,7 +168,8 @@ class SeenBase(Generic[_End]):
 
     @property
     def endpoints(self) -> Sequence[_End]:
-        """All watched endpoints in the order in which they were given."""
+        """All watched endpoints: those given, in that order, then those that appeared on watched ports."""
+        self._take_in_discovered()
         return tuple(self._ends)
 
     @property
@@ -207,6 +208,12 @@ class SeenBase(Generic[_End]):
         if failures:
             raise LadderMismatch("\n\n".join(failures))
 
+    def _take_in_discovered(self) -> None:
+        known = {end.endpoint for end in self._ends}
+        for endpoint, history in list(self._watcher.histories.items()):
+            if endpoint not in known:
+                self._ends.append(self._make(str(endpoint), history, self._watcher))
+
     def _nth(self, index: int, name: str) -> _End:
         if index >= len(self._ends):
             raise UsageError(
@@ -226,6 +233,12 @@ class SeenBase(Generic[_End]):
 
 class Seen(SeenBase[SeenEndpoint]):
     """All endpoints of a watch, for threads."""
+
+    def wait_for_news(self, timeout: float) -> None:
+        """Return after the next look, or after `timeout` seconds. Raises what ended the watch, if so."""
+        self._watcher.wait_for_round(self._watcher.rounds, timeout)
+        if self._watcher.failure is not None:
+            raise self._watcher.failure
 
     def settled(self, *, within: float, quiet: float = _QUIET) -> None:
         """Wait until no endpoint has changed its state for `quiet` seconds. Raises NotSettledError."""

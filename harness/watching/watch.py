@@ -21,9 +21,10 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     Args:
         endpoints: anything with `.local` and `.remote` (a proxy session's `client` and `server`), or
             ((local host, port), (remote host, port)) as the endpoint itself sees them.
-        source: a name of sources.choice.NAMES, an open table source, or several; None for the best that
-        works. pid: watch in the network namespace of this process (procfs). names: how the endpoints are
-        called in drawings; "client" and "server" if not given.
+        source: a name of sources.choice.NAMES, an open table source, or several; None for the best here.
+        pid: watch in the network namespace of this process (procfs, unless it is our own).
+        ports: also watch every connection with one of these ports on either end, as it appears.
+        names: how endpoints are called in drawings; "client" and "server" if not given.
 
     Raises:
         SourceUnavailableError: a source that was named does not work here, or none does (when entered).
@@ -36,11 +37,13 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         *endpoints: Endpoint | RawEndpoint,
         source: AskedSources | None = None,
         pid: int | None = None,
+        ports: Iterable[int] = (),
         names: Sequence[str] = (),
     ) -> None:
         self._endpoints = [Endpoint.of(raw) for raw in endpoints]
         self._source = source
         self._pid = pid
+        self._ports = frozenset(ports)
         self._names = names
         self._watcher: Watcher | None = None
 
@@ -75,8 +78,9 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     def _open(self) -> Watcher:
         from harness.sources.owners import find_owners
 
-        sources = choose(self._source, pid=self._pid)
-        self._watcher = Watcher(sources, find_owners)
+        # With ports alone the kernel can leave out the events of all others.
+        sources = choose(self._source, pid=self._pid, ports=frozenset() if self._endpoints else self._ports)
+        self._watcher = Watcher(sources, find_owners, self._ports)
         return self._watcher
 
     def _start(self, seen: Seen | AsyncSeen) -> None:

@@ -17,6 +17,7 @@ from harness.errors import SourceUnavailableError
 from harness.rows import Endpoint, Owner, Snapshot
 from harness.sources.base import TableSource
 from harness.sources.choice import Sources
+from harness.states import TcpState
 from harness.transitions import KernelEvent, StateChange
 from harness.watching.history import EndpointHistory
 from harness.watching.pace import pause
@@ -29,14 +30,23 @@ _EARLIER_EVENTS = 20_000
 # The tracepoint holds events back for 0.2 ms to sort them; a look younger than that waits for them.
 _EVENTS_CATCH_UP = 0.0003
 
+# Rest between two searches for owners, in multiples of what a search takes.
+_OWNERS_REST = 20
+
 OwnerFinder = Callable[[set[int]], dict[int, Owner]]
 
 
 class Watcher:
     """Follows endpoints until it is stopped. Public methods may be called from any thread."""
 
-    def __init__(self, sources: Sources, find_owners: OwnerFinder | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        find_owners: OwnerFinder | None = None,
+        ports: frozenset[int] = frozenset(),
+    ) -> None:
         self.sources = sources
+        self.ports = ports
         self.histories: dict[Endpoint, EndpointHistory] = {}
         self.failure: SourceUnavailableError | None = None
         self.rounds = 0
@@ -47,6 +57,7 @@ class Watcher:
         self._callbacks: set[Callable[[], None]] = set()
         self._waiting = 0
         self._full_look_due = 0.0
+        self._owners_due = 0.0
         self._stopping = False
         self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
         self._wake_end, self._wake_here = socket.socketpair()
@@ -81,7 +92,7 @@ class Watcher:
             earlier = [event for event in self._earlier if event.endpoint in set(new)]
             self._tell(earlier)
             if new and self.rounds:
-                self._round(new)
+                self._round(new, is_full=False)
 
     def refresh(self) -> None:
         """Look at the table and read events now, on the calling thread."""
@@ -132,7 +143,7 @@ class Watcher:
         with self._round_lock:
             began = time.monotonic()
             is_due = not has_events or began >= self._full_look_due
-            self._round(self._live() if is_due else self._table_only())
+            self._round(self._live() if is_due else self._table_only(), is_full=is_due)
             ended = time.monotonic()
         urgent = self._waiting > 0 or ended - self.changed_at < _STAYS_URGENT
         if is_due:
@@ -148,7 +159,8 @@ class Watcher:
         events = self.sources.events
         if events is not None and events.has_waiting:
             return True
-        return any(item.awaits_look for item in self.histories.values())
+        has_table = self.sources.table is not None
+        return has_table and any(item.awaits_look for item in self.histories.values())
 
     def _rest(self, seconds: float) -> None:
         """Wait until there are events, until somebody gets impatient, or `seconds` at most."""
@@ -180,10 +192,12 @@ class Watcher:
     def _is_closed(self) -> bool:
         return self._wake_here.fileno() < 0
 
-    def _round(self, endpoints: Iterable[Endpoint]) -> None:
+    def _round(self, endpoints: Iterable[Endpoint], *, is_full: bool = True) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell."""
         before = self._count_transitions()
         self._drain()
+        if self.ports and self.sources.table is not None and is_full:
+            endpoints = {*endpoints, *self._discover(self.sources.table)}
         targets = {*endpoints, *(item.endpoint for item in self.histories.values() if item.awaits_look)}
         if self.sources.table is None:
             for history in self.histories.values():
@@ -193,6 +207,14 @@ class Watcher:
         if self._count_transitions() != before:
             self.changed_at = time.monotonic()
         self.rounds += 1
+
+    def _discover(self, table: TableSource) -> list[Endpoint]:
+        """Begin to follow the connections of the watched ports that nobody has named."""
+        rows = (row for row in table.rows(self.ports) if row.state is not TcpState.LISTEN)
+        new = [row.endpoint for row in rows if row.endpoint not in self.histories]
+        for endpoint in new:
+            self.histories[endpoint] = EndpointHistory(endpoint)
+        return new
 
     def _look(self, table: TableSource, targets: Iterable[Endpoint]) -> None:
         look = table.look(targets)
@@ -220,6 +242,8 @@ class Watcher:
     def _tell(self, events: Iterable[KernelEvent]) -> None:
         for event in events:
             history = self.histories.get(event.endpoint)
+            if history is None and self._is_of_watched_port(event.endpoint):
+                history = self.histories[event.endpoint] = EndpointHistory(event.endpoint)
             if history is None:
                 self._earlier.append(event)
             elif isinstance(event, StateChange):
@@ -227,9 +251,12 @@ class Watcher:
             else:
                 history.saw_segment(event)
 
+    def _is_of_watched_port(self, endpoint: Endpoint) -> bool:
+        return endpoint.local.port in self.ports or endpoint.remote.port in self.ports
+
     def _learn_owners(self) -> None:
         """Ask who holds sockets whose holder is not known yet, once for each inode."""
-        if self._find_owners is None:
+        if self._find_owners is None or time.monotonic() < self._owners_due:
             return
         unknown = {
             item.row.inode: item
@@ -238,7 +265,11 @@ class Watcher:
         }
         if not unknown:
             return
+        began = time.monotonic()
         found = self._find_owners(set(unknown))
+        ended = time.monotonic()
+        # It reads all of /proc: with many new connections a second it must not become the main work.
+        self._owners_due = ended + _OWNERS_REST * (ended - began)
         for inode, item in unknown.items():
             item.saw_owner(found.get(inode))
 
