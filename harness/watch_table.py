@@ -6,6 +6,7 @@ not know sources, and prints no table that could be mistaken for "all closed" wh
 
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Self
 
 from rich.console import Console
@@ -136,7 +137,7 @@ class _View:
                 owner = step.owner or end.owner or "owner unknown"
                 news.append((step.at, f"{end.endpoint}  {step.after}  {owner}  ({step.evidence})"))
             self.shown[end] = len(end.transitions)
-        for _at, line in sorted(news):
+        for _at, line in sorted(news, key=itemgetter(0)):
             say(self.out, line)
 
 

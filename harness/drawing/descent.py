@@ -12,7 +12,7 @@ from harness.ladders.ladder import format_duration
 from harness.transitions import Observed, SegmentEvent, Transition
 from harness.watching.history import EndpointHistory
 
-_NOTHING_SEEN = "(no row of this endpoint was ever seen)"
+_NOTHING_SEEN = "no row of this endpoint was ever seen: that does not mean that it is closed"
 
 
 def draw_descent(name: str, history: EndpointHistory, *, notes: Sequence[str] = ()) -> str:
@@ -21,7 +21,7 @@ def draw_descent(name: str, history: EndpointHistory, *, notes: Sequence[str] = 
         f"  {_time(step, history.transitions):>10}  {step.after:<12}  {_evidence(step)}"
         for step in history.transitions
     ]
-    return "\n".join([_title(name, history), *(lines or [f"  {_NOTHING_SEEN}"]), *_remarks(history, notes)])
+    return "\n".join([_title(name, history), *lines, *_remarks(history, notes)])
 
 
 def draw_mismatch(name: str, found: Match, history: EndpointHistory, *, notes: Sequence[str] = ()) -> str:
@@ -73,7 +73,8 @@ def _evidence(step: Transition) -> str:
 
 def _remarks(history: EndpointHistory, notes: Iterable[str]) -> list[str]:
     start = history.transitions[0].at if history.transitions else 0.0
-    lines = [f"  {_segment(event, start)}" for event in history.segments]
+    lines = [] if history.transitions else [f"  {_NOTHING_SEEN}"]
+    lines += [f"  {_segment(event, start)}" for event in history.segments]
     if history.is_reused:
         lines.append("  then another connection used the same addresses; it is not part of this ladder")
     return lines + [f"  note: {note}" for note in notes]

@@ -56,9 +56,9 @@ def proven_between(before: TcpState, after: TcpState) -> Sequence[TcpState]:
 def _ways(
     before: TcpState, after: TcpState, passed: tuple[TcpState, ...] = ()
 ) -> Iterator[tuple[TcpState, ...]]:
-    # CLOSED is never walked through: behind it begins another connection.
-    for following in LEGAL[before]:
+    # No way leads on from CLOSED: behind it begins another connection.
+    for following in LEGAL[before] if before is not S.CLOSED else ():
         if following is after:
             yield passed
-        elif following is not S.CLOSED and following not in passed:
+        elif following not in passed:
             yield from _ways(following, after, (*passed, following))

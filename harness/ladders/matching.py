@@ -160,7 +160,7 @@ def _illegal(taken: Sequence[Transition]) -> Iterator[Finding]:
 
 def _overstayed(ladder: Ladder, taken: Sequence[Transition], now: float) -> Iterator[Finding]:
     bounds = {rung.state: rung.at_most for rung in ladder.rungs if rung.at_most is not None}
-    for step, following in zip(taken, (*taken[1:], None), strict=True):
+    for step, following in zip_longest(taken, taken[1:]):
         bound = bounds.get(step.after)
         # Only a stay that is certain counts: from when the state was seen to when it was still seen last.
         stayed = (now if following is None else following.earliest) - step.at

@@ -127,8 +127,8 @@ class EndpointHistory:
             return True
         if self.state is change.before:
             return True
-        if self.state is change.after or is_reachable(change.after, self.state):
-            return False  # the first look at the table had shown it already
+        if change.at <= self._last_seen():
+            return False  # a look at the table has shown it already
         if is_reachable(self.state, change.before) and change.before is not S.CLOSED:
             self._step(change.before, change.at, self._last_seen(), Inferred(str(change.after)))
             return True

@@ -15,6 +15,7 @@ from harness.rows import Endpoint, Owner, RawEndpoint, SocketRow
 from harness.states import TcpState, parse_state
 from harness.transitions import SegmentEvent, Transition
 from harness.watching.history import EndpointHistory
+from harness.watching.waiting import wait, wait_async
 from harness.watching.watcher import Watcher
 
 _QUIET = 0.1
@@ -66,7 +67,7 @@ class SeenEndpointBase:
     def match(self, ladder: Ladder | str, *, strict: bool = False) -> Match:
         """Compare what has happened up to now with `ladder`, without raising."""
         self._watcher.refresh()
-        events = self._watcher.sources.events
+        events = self._watcher.rounds.sources.events
         return match(
             as_ladder(ladder),
             self._history.transitions,
@@ -91,12 +92,12 @@ class SeenEndpointBase:
         """Return the ladder so far as text."""
         from harness.drawing.descent import draw_descent
 
-        return draw_descent(self.name, self._history, notes=self._watcher.sources.notes)
+        return draw_descent(self.name, self._history, notes=self._watcher.rounds.sources.notes)
 
     def _explain(self, found: Match) -> str:
         from harness.drawing.descent import draw_mismatch
 
-        return draw_mismatch(self.name, found, self._history, notes=self._watcher.sources.notes)
+        return draw_mismatch(self.name, found, self._history, notes=self._watcher.rounds.sources.notes)
 
     def _reached(self, state: TcpState) -> Transition | None:
         """Return how `state` was reached; None if it still can be; raise if it cannot any more."""
@@ -132,7 +133,7 @@ class SeenEndpoint(SeenEndpointBase):
         no longer be reached.
         """
         wanted = parse_state(state)
-        step = _wait(self._watcher, lambda: self._reached(wanted), within)
+        step = wait(self._watcher, lambda: self._reached(wanted), within)
         if step is None:
             raise self._not_reached(wanted, within)
         return step
@@ -148,14 +149,13 @@ class AsyncSeenEndpoint(SeenEndpointBase):
         no longer be reached.
         """
         wanted = parse_state(state)
-        step = await _wait_async(self._watcher, lambda: self._reached(wanted), within)
+        step = await wait_async(self._watcher, lambda: self._reached(wanted), within)
         if step is None:
             raise self._not_reached(wanted, within)
         return step
 
 
 _End = TypeVar("_End", bound=SeenEndpointBase)
-_Result = TypeVar("_Result")
 
 
 class SeenBase(Generic[_End]):
@@ -185,7 +185,7 @@ class SeenBase(Generic[_End]):
     @property
     def notes(self) -> Sequence[str]:
         """Which sources could not be used and why: one sentence each."""
-        return self._watcher.sources.notes
+        return self._watcher.rounds.sources.notes
 
     def add(self, *endpoints: Endpoint | RawEndpoint, names: Sequence[str] = ()) -> Sequence[_End]:
         """Watch more endpoints. What the tracepoint told about them before is not lost."""
@@ -194,7 +194,7 @@ class SeenBase(Generic[_End]):
         first = len(self._ends)
         for index, endpoint in enumerate(wanted):
             name = names[index] if index < len(names) else _default_name(first + index)
-            self._ends.append(self._make(name, self._watcher.histories[endpoint], self._watcher))
+            self._ends.append(self._make(name, self._watcher.rounds.histories[endpoint], self._watcher))
         return tuple(self._ends[first:])
 
     def check(self, ladders: LadderPair, *, strict: bool = False) -> None:
@@ -210,7 +210,7 @@ class SeenBase(Generic[_End]):
 
     def _take_in_discovered(self) -> None:
         known = {end.endpoint for end in self._ends}
-        for endpoint, history in list(self._watcher.histories.items()):
+        for endpoint, history in list(self._watcher.rounds.histories.items()):
             if endpoint not in known:
                 self._ends.append(self._make(str(endpoint), history, self._watcher))
 
@@ -223,7 +223,7 @@ class SeenBase(Generic[_End]):
         return self._ends[index]
 
     def _is_quiet(self, quiet: float, asked_at: float) -> bool | None:
-        still_since = max(self._watcher.changed_at, asked_at)
+        still_since = max(self._watcher.rounds.changed_at, asked_at)
         return True if time.monotonic() - still_since >= quiet else None
 
     def _not_settled(self, within: float) -> NotSettledError:
@@ -236,14 +236,14 @@ class Seen(SeenBase[SeenEndpoint]):
 
     def wait_for_news(self, timeout: float) -> None:
         """Return after the next look, or after `timeout` seconds. Raises what ended the watch, if so."""
-        self._watcher.wait_for_round(self._watcher.rounds, timeout)
+        self._watcher.wait_for_round(self._watcher.rounds.done, timeout)
         if self._watcher.failure is not None:
             raise self._watcher.failure
 
     def settled(self, *, within: float, quiet: float = _QUIET) -> None:
         """Wait until no endpoint has changed its state for `quiet` seconds. Raises NotSettledError."""
         asked_at = time.monotonic()
-        if not _wait(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
+        if not wait(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
 
 
@@ -253,42 +253,8 @@ class AsyncSeen(SeenBase[AsyncSeenEndpoint]):
     async def settled(self, *, within: float, quiet: float = _QUIET) -> None:
         """Wait until no endpoint has changed its state for `quiet` seconds. Raises NotSettledError."""
         asked_at = time.monotonic()
-        if not await _wait_async(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
+        if not await wait_async(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
-
-
-def _wait(watcher: Watcher, answer: Callable[[], _Result | None], within: float) -> _Result | None:
-    deadline = time.monotonic() + within
-    with watcher.urgently():
-        while True:
-            rounds = watcher.rounds
-            found = answer()
-            left = deadline - time.monotonic()
-            if found is not None or left <= 0:
-                return found
-            if watcher.failure is not None:
-                raise watcher.failure
-            watcher.wait_for_round(rounds, left)
-
-
-async def _wait_async(
-    watcher: Watcher, answer: Callable[[], _Result | None], within: float
-) -> _Result | None:
-    import trio
-
-    token = trio.lowlevel.current_trio_token()
-    deadline = time.monotonic() + within
-    while True:
-        news = trio.Event()
-        with watcher.urgently(), watcher.calling(lambda: token.run_sync_soon(news.set)):  # noqa: B023
-            found = answer()
-            left = deadline - time.monotonic()
-            if found is not None or left <= 0:
-                return found
-            if watcher.failure is not None:
-                raise watcher.failure
-            with trio.move_on_after(left):
-                await news.wait()
 
 
 def _default_name(index: int) -> str:

@@ -9,6 +9,7 @@ from types import TracebackType
 from harness.rows import Endpoint, RawEndpoint
 from harness.sources.base import TableSource
 from harness.sources.choice import choose
+from harness.watching.rounds import Rounds
 from harness.watching.seen import AsyncSeen, AsyncSeenEndpoint, Seen, SeenEndpoint
 from harness.watching.watcher import Watcher
 
@@ -61,8 +62,10 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     async def __aenter__(self) -> AsyncSeen:
         import trio
 
-        seen = AsyncSeen(await trio.to_thread.run_sync(self._open), AsyncSeenEndpoint)
-        await trio.to_thread.run_sync(self._start, seen)
+        # A cancellation between the two steps would leave a tracing instance behind that nobody closes.
+        with trio.CancelScope(shield=True):
+            seen = AsyncSeen(await trio.to_thread.run_sync(self._open), AsyncSeenEndpoint)
+            await trio.to_thread.run_sync(self._start, seen)
         return seen
 
     async def __aexit__(
@@ -80,7 +83,7 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
 
         # With ports alone the kernel can leave out the events of all others.
         sources = choose(self._source, pid=self._pid, ports=frozenset() if self._endpoints else self._ports)
-        self._watcher = Watcher(sources, find_owners, self._ports)
+        self._watcher = Watcher(Rounds(sources, find_owners, self._ports))
         return self._watcher
 
     def _start(self, seen: Seen | AsyncSeen) -> None:
