@@ -80,11 +80,12 @@ def judge_close(client: Track, server: Track, *, late_after: float = 1.0) -> Clo
     `by` of a late FIN. A connection whose second FIN has not come yet counts as closed by none.
     """
     ends = {"client": client, "server": server}
-    for name, track in ends.items():
-        if (how := _reset_by(track)) is not None:
-            return CloseVerdict(
-                CloseKind.RESET, name if how == "sent" else _other(name), f"{name}: reset {how}"
-            )
+    # What the kernel reported at either end is better evidence than what states alone suggest.
+    for reset in (_reported_reset, _reset_by_states):
+        for name, track in ends.items():
+            if how := reset(track):
+                by = name if how == "sent" else _other(name)
+                return CloseVerdict(CloseKind.RESET, by, f"{name}: reset {how}")
     for name, track in ends.items():
         stay = _stay_in_close_wait(track)
         if stay is not None and stay > late_after:
@@ -108,11 +109,13 @@ def _is_altered(flow: Flow) -> bool:
     return flow.arrived != flow.sent or (known and flow.sent_digest != flow.arrived_digest)
 
 
-def _reset_by(track: Track) -> str | None:
-    """Return "sent" or "received" if a reset ended this end; from states alone only that one did."""
-    for event in track.segments:
-        if event.kind != "retransmission":
-            return event.kind.removeprefix("reset ")
+def _reported_reset(track: Track) -> str:
+    kinds = (event.kind for event in track.segments if event.kind != "retransmission")
+    return next(kinds, "").removeprefix("reset ")
+
+
+def _reset_by_states(track: Track) -> str:
+    """Return "received" if only a reset explains the end; the peer is then taken for its sender."""
     for step in track.transitions:
         if (
             step.after is S.CLOSED
@@ -120,7 +123,7 @@ def _reset_by(track: Track) -> str | None:
             and not step.may_hide_rungs
         ):
             return "received"
-    return None
+    return ""
 
 
 def _other(name: str) -> str:

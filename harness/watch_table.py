@@ -69,8 +69,10 @@ def _watch(
         for note in seen.notes:
             say(out, f"note: {note}")
         while True:
+            # Judged before it is shown: the last thing shown must be that all are closed.
+            is_over = until_closed and _all_closed(seen.endpoints)
             view.show(seen.endpoints)
-            if until_closed and _all_closed(seen.endpoints):
+            if is_over:
                 return 0
             if deadline is not None and time.monotonic() >= deadline:
                 return 3 if until_closed else 0
@@ -147,12 +149,13 @@ def say(out: Console, line: str) -> None:
 
 
 def _table(endpoints: Sequence[SeenEndpoint], width: int) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("local", "remote", "state", "for", "owner", "unread", "unacked"):
-        table.add_column(title, no_wrap=True)
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("local", overflow="fold")
+    table.add_column("remote", overflow="fold")
+    table.add_column("state", no_wrap=True, min_width=len(TcpState.SYN_RECEIVED))
     shows_timer = width >= _WIDTH_WITH_TIMER
-    if shows_timer:
-        table.add_column("timer", no_wrap=True)
+    for title in ("for", "owner", "unread", "unacked", *(["timer"] if shows_timer else [])):
+        table.add_column(title, no_wrap=True)
     now = time.monotonic()
     for end in endpoints:
         if end.state is None or (end.state is TcpState.CLOSED and now - (end.since or now) > _SHOWS_CLOSED):
