@@ -1,0 +1,155 @@
+"""One round of watching: read events, look at the table, and tell each endpoint's history what was seen.
+
+A round looks first and reads events afterwards again, so that every event older than the look is known
+before the look's rows are believed. Not thread-safe, and it must not know threads, pace or waiting:
+watcher.py calls it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from harness.rows import Endpoint, Owner, Snapshot
+from harness.sources.base import TableSource
+from harness.sources.choice import Sources
+from harness.states import TcpState
+from harness.transitions import KernelEvent, StateChange
+from harness.watching.history import EndpointHistory
+
+# Events of endpoints that nobody follows (yet): a short session may be over before anybody has learnt its
+# ports.
+_EARLIER_EVENTS = 20_000
+# The tracepoint holds events back for 0.2 ms to sort them; a look younger than that waits for them.
+EVENTS_CATCH_UP = 0.0003
+# Rest between two searches for owners, in multiples of what a search takes.
+_OWNERS_REST = 20
+
+OwnerFinder = Callable[[set[int]], dict[int, Owner]]
+
+
+class Rounds:
+    """Keeps the histories of the followed endpoints; each call of `do` brings them up to date.
+
+    `ports`: connections with one of these ports on either end are followed as they appear.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        find_owners: OwnerFinder | None = None,
+        ports: frozenset[int] = frozenset(),
+    ) -> None:
+        self.sources = sources
+        self.histories: dict[Endpoint, EndpointHistory] = {}
+        self.done = 0
+        self.changed_at = time.monotonic()
+        self._ports = ports
+        self._find_owners = find_owners
+        self._owners_due = 0.0
+        self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
+
+    def follow(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+        """Begin to follow `endpoints`, with what events told about them before; return the new ones."""
+        new = [endpoint for endpoint in endpoints if endpoint not in self.histories]
+        for endpoint in new:
+            self.histories[endpoint] = EndpointHistory(endpoint)
+        self._tell([event for event in self._earlier if event.endpoint in set(new)])
+        return new
+
+    def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
+        """Look at `endpoints`, and at those where an event left open what only the table can tell.
+
+        With `discover`, the watched ports are searched for connections that no event has announced.
+        """
+        before = self._count_transitions()
+        self._drain()
+        table = self.sources.table
+        if table is None:
+            for history in self.histories.values():
+                history.settle_without_table()
+        else:
+            found = self._discover(table) if discover and self._ports else []
+            waiting = (item.endpoint for item in self.histories.values() if item.awaits_look)
+            self._look(table, {*endpoints, *found, *waiting})
+        if self._count_transitions() != before:
+            self.changed_at = time.monotonic()
+        self.done += 1
+
+    def live(self) -> list[Endpoint]:
+        """Endpoints of which more can be seen."""
+        return [item.endpoint for item in self.histories.values() if not item.has_ended]
+
+    def table_only(self) -> list[Endpoint]:
+        """Endpoints that live on as rows of which no event tells."""
+        return [
+            item.endpoint for item in self.histories.values() if item.is_table_only and not item.has_ended
+        ]
+
+    def has_loose_ends(self) -> bool:
+        """Whether another round should follow at once."""
+        if self.sources.events is not None and self.sources.events.has_waiting:
+            return True
+        has_table = self.sources.table is not None
+        return has_table and any(item.awaits_look for item in self.histories.values())
+
+    def _look(self, table: TableSource, targets: Iterable[Endpoint]) -> None:
+        look = table.look(targets)
+        self._drain()
+        if self.sources.events is not None and self._disagrees(look):
+            time.sleep(EVENTS_CATCH_UP)
+            self._drain()
+        for endpoint, row in look.rows.items():
+            self.histories[endpoint].saw_row(row, look, misses_rows=table.misses_rows)
+        self._learn_owners()
+
+    def _discover(self, table: TableSource) -> list[Endpoint]:
+        rows = (row for row in table.rows(self._ports) if row.state is not TcpState.LISTEN)
+        return self.follow(row.endpoint for row in rows)
+
+    def _drain(self) -> None:
+        if self.sources.events is not None:
+            self._tell(self.sources.events.read())
+
+    def _tell(self, events: Iterable[KernelEvent]) -> None:
+        for event in events:
+            history = self._history_for(event.endpoint)
+            if history is None:
+                self._earlier.append(event)
+            elif isinstance(event, StateChange):
+                history.saw_change(event)
+            else:
+                history.saw_segment(event)
+
+    def _history_for(self, endpoint: Endpoint) -> EndpointHistory | None:
+        is_of_watched_port = endpoint.local.port in self._ports or endpoint.remote.port in self._ports
+        if is_of_watched_port and endpoint not in self.histories:
+            self.histories[endpoint] = EndpointHistory(endpoint)
+        return self.histories.get(endpoint)
+
+    def _disagrees(self, look: Snapshot) -> bool:
+        return any(
+            self.histories[endpoint].state is not (None if row is None else row.state)
+            for endpoint, row in look.rows.items()
+        )
+
+    def _learn_owners(self) -> None:
+        """Ask who holds sockets whose holder is not known yet, once for each inode."""
+        if self._find_owners is None or time.monotonic() < self._owners_due:
+            return
+        unknown = {
+            item.row.inode: item
+            for item in self.histories.values()
+            if item.owner is None and item.row is not None and item.row.inode and not item.owner_was_asked
+        }
+        if not unknown:
+            return
+        began = time.monotonic()
+        found = self._find_owners(set(unknown))
+        ended = time.monotonic()
+        # It reads all of /proc: with many new connections a second it must not become the main work.
+        self._owners_due = ended + _OWNERS_REST * (ended - began)
+        for inode, item in unknown.items():
+            item.saw_owner(found.get(inode))
+
+    def _count_transitions(self) -> int:
+        return sum(len(item.transitions) for item in self.histories.values())

@@ -1,0 +1,92 @@
+"""`harness.watch(...)`: opens sources, starts the watcher, and gives its user what was seen, in either form.
+
+The composition of the package. It must not know what is checked or waited for.
+"""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from harness.rows import Endpoint, RawEndpoint
+from harness.sources.base import TableSource
+from harness.sources.choice import choose
+from harness.watching.rounds import Rounds
+from harness.watching.seen import AsyncSeen, AsyncSeenEndpoint, Seen, SeenEndpoint
+from harness.watching.watcher import Watcher
+
+AskedSources = str | TableSource | Iterable[str | TableSource]
+
+
+class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as seen`
+    """Watch endpoints while the body runs: `with` gives a Seen, `async with` (Trio) an AsyncSeen.
+
+    Args:
+        endpoints: anything with `.local` and `.remote` (a proxy session's `client` and `server`), or
+            ((local host, port), (remote host, port)) as the endpoint itself sees them.
+        source: a name of sources.choice.NAMES, an open table source, or several; None for the best here.
+        pid: watch in the network namespace of this process (procfs, unless it is our own).
+        ports: also watch every connection with one of these ports on either end, as it appears.
+        names: how endpoints are called in drawings; "client" and "server" if not given.
+
+    Raises:
+        SourceUnavailableError: a source that was named does not work here, or none does (when entered).
+        UsageError: something that is no endpoint.
+
+    """
+
+    def __init__(
+        self,
+        *endpoints: Endpoint | RawEndpoint,
+        source: AskedSources | None = None,
+        pid: int | None = None,
+        ports: Iterable[int] = (),
+        names: Sequence[str] = (),
+    ) -> None:
+        self._endpoints = [Endpoint.of(raw) for raw in endpoints]
+        self._source = source
+        self._pid = pid
+        self._ports = frozenset(ports)
+        self._names = names
+        self._watcher: Watcher | None = None
+
+    def __enter__(self) -> Seen:
+        seen = Seen(self._open(), SeenEndpoint)
+        self._start(seen)
+        return seen
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+
+    async def __aenter__(self) -> AsyncSeen:
+        import trio
+
+        # A cancellation between the two steps would leave a tracing instance behind that nobody closes.
+        with trio.CancelScope(shield=True):
+            seen = AsyncSeen(await trio.to_thread.run_sync(self._open), AsyncSeenEndpoint)
+            await trio.to_thread.run_sync(self._start, seen)
+        return seen
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import trio
+
+        # Must run to its end also when the body was cancelled: the tracing instance has to be removed.
+        with trio.CancelScope(shield=True):
+            if self._watcher is not None:
+                await trio.to_thread.run_sync(self._watcher.stop)
+
+    def _open(self) -> Watcher:
+        from harness.sources.owners import find_owners
+
+        # With ports alone the kernel can leave out the events of all others.
+        sources = choose(self._source, pid=self._pid, ports=frozenset() if self._endpoints else self._ports)
+        self._watcher = Watcher(Rounds(sources, find_owners, self._ports))
+        return self._watcher
+
+    def _start(self, seen: Seen | AsyncSeen) -> None:
+        seen.add(*self._endpoints, names=self._names)
+        if self._watcher is not None:
+            self._watcher.start()

@@ -1,0 +1,14 @@
+"""Fixtures that several test modules of the harness share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.namespaces import Namespace, connection_elsewhere
+
+
+@pytest.fixture
+def network_namespace() -> Iterator[Namespace]:
+    """Give a connection in a network namespace of its own."""
+    with connection_elsewhere() as namespace:
+        yield namespace
