@@ -8,6 +8,8 @@ are read by typer at run time, so what they name is imported at the top.)
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,8 +27,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A TCP proxy that decides what becomes of every FIN and RST, between any client and any server.",
-    epilog="Exit codes: 0 done; 1 the machine refused (a port in use, a file that cannot be written); "
-    "2 the arguments, a rule or the configuration cannot be meant.",
+    epilog="Exit codes: 0 done; 1 the machine refused (a port in use, a file that cannot be written), or what "
+    "was to be seen was not; 2 the arguments, a rule or the configuration cannot be meant.",
 )
 
 _RUN_HELP = """Put a proxy in front of a service, until SIGINT or SIGTERM.
@@ -43,9 +45,43 @@ Without rules it is transparent: FIN as FIN, RST as RST, half-closed connections
 
   finproxy run 9000 '[::1]:8080' --rule 'server.bytes 1000 -> reset @0.1' --seed 7
 
+  finproxy run 9000 localhost:8080 --rule 'client.fin -> hold 5s at wire' --ladders
+
   finproxy run --config finproxy.toml
 
 Every trigger and action: finproxy rules
+"""
+
+_DEMO_HELP = """Walk down Table 154 on real sockets: each state of a closing connection, held and seen.
+
+A client process, a server process and the proxy between them. Row by row: one act, then both ends' states as
+the kernel's tables show them, then the next row; at last the ladder diagram of what was observed. Needs no
+privilege; prettier with it.
+
+[bold]Examples[/bold]
+
+  finproxy demo
+
+  finproxy demo --mirror                        the server closes first
+
+  finproxy demo --simultaneous --svg out.svg    both close at once: CLOSING
+
+  finproxy demo --row 4                         stop there and hold it: look with ss or Wireshark
+
+  finproxy demo --wait-2msl                     to the very end, 60 s more
+
+  finproxy demo --upstream localhost:80         a real server, which closes when it likes
+
+Exit codes: 0 every row was observed; 1 a row was not, and why; 2 the arguments cannot be meant.
+"""
+
+_WATCH_HELP = """Show every connection of a port or a process: states, since when, owner, queues, timer.
+
+[bold]Examples[/bold]
+
+  finproxy watch :9000
+
+  finproxy watch --pid 4242 --until-closed
 """
 
 
@@ -113,6 +149,9 @@ def run(
     grace: Annotated[
         str | None, typer.Option(help="How long sessions may go on after SIGTERM. Default 5s.")
     ] = None,
+    ladders: Annotated[
+        bool, typer.Option("--ladders", help="Draw both ends' TCP states after each session, with times.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every record.")] = False,
 ) -> None:
@@ -126,13 +165,96 @@ def run(
     durations = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
     common = _given(seed=seed, max_sessions=max_sessions, wire=wire, **_durations(durations))
     proxies = _fit_to_the_machine(_proxies(listen, upstream, rule, config, common))
-    out = Journal.open(journal) if journal else None
-    try:
-        output = Output(Console(stderr=True, highlight=False), quiet=quiet, verbose=verbose)
-        trio.run(run_proxies, proxies, [out] if out else [], output)
-    finally:
-        if out:
-            out.close()
+    console = Console(stderr=True, highlight=False)
+    with ExitStack() as stack:
+        observers: list[Any] = []
+        if journal:
+            out = Journal.open(journal)
+            stack.callback(out.close)
+            observers.append(out)
+        if ladders:
+            observers.append(stack.enter_context(_ladders(console)))
+        trio.run(run_proxies, proxies, observers, Output(console, quiet=quiet, verbose=verbose))
+
+
+@app.command(help=_DEMO_HELP)
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was observed as JSON.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Write the ladder diagram to this file.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="A real server, HOST:PORT: only the client's side is driven then.")
+    ] = None,
+    wait_2msl: Annotated[
+        bool, typer.Option("--wait-2msl", help="Also wait until TIME-WAIT is over: 60 s.")
+    ] = False,
+    row: Annotated[
+        int | None, typer.Option(help="Stop after this row; on a terminal, hold it until Enter.")
+    ] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="The server closes first.")] = False,
+    simultaneous: Annotated[bool, typer.Option("--simultaneous", help="Both ends close at once.")] = False,
+    half_close: Annotated[
+        bool, typer.Option("--half-close", help="The first end goes on to read what the other still sends.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option(help="See by this alone: sock_diag, procfs, psutil, tracepoint.")
+    ] = None,
+    wire: Annotated[
+        str | None, typer.Option(help="Keep FINs out by this: zero-window, socket-filter, nfqueue.")
+    ] = None,
+) -> None:
+    """Walk down Table 154 on real sockets."""
+    with _errors_of_the_harness():
+        from harness.demo.command import Options, run_demo
+
+        options = Options(
+            as_json=as_json,
+            svg=svg,
+            upstream=upstream,
+            wait_2msl=wait_2msl,
+            row=row,
+            mirror=mirror,
+            simultaneous=simultaneous,
+            half_close=half_close,
+            source=source,
+            wire=wire,
+        )
+        raise typer.Exit(run_demo(options))
+
+
+@app.command(help=_WATCH_HELP)
+def watch(
+    port: Annotated[str | None, typer.Argument(metavar="[:PORT]", help="A port of this machine.")] = None,
+    pid: Annotated[int | None, typer.Option(min=1, help="The ports of this process instead.")] = None,
+    until_closed: Annotated[
+        bool, typer.Option("--until-closed", help="End when every connection that was seen is closed.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option(help="See by this alone: sock_diag, procfs, psutil, tracepoint.")
+    ] = None,
+) -> None:
+    """Show every connection of a port or a process."""
+    if (port is None) == (pid is None):
+        raise UsageError("expected a port or a process, as in 'finproxy watch :9000' or --pid 4242")
+    with _errors_of_the_harness():
+        from harness.watch_table import run_watch
+
+        number = None if port is None else _port(port)
+        raise typer.Exit(run_watch(port=number, pid=pid, until_closed=until_closed, source=source))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Prove what works here: each source by a real look-up, each wire technique by holding a real FIN."""
+    from functools import partial
+
+    from harness.doctor import run_doctor
+
+    from .wire.choice import TECHNIQUES
+
+    probes = [(f"wire: {kind.name}", partial(_probe, kind)) for kind in TECHNIQUES]
+    raise typer.Exit(run_doctor(probes, as_json=as_json, out=typer.echo))
 
 
 @app.command()
@@ -155,6 +277,43 @@ def rules() -> None:
             table.add_row(*(Text(cell) for cell in entry))
         console.print(table, "\n")
     console.print(guide.FOOTNOTE, markup=False)
+
+
+@contextmanager
+def _errors_of_the_harness() -> Iterator[None]:
+    """Make the harness's errors errors of this command line: a sentence and an exit code."""
+    from harness.errors import HarnessError
+    from harness.errors import UsageError as CannotBeMeant
+
+    try:
+        yield
+    except CannotBeMeant as error:
+        raise UsageError(str(error)) from error
+    except HarnessError as error:
+        raise FinproxyError(str(error)) from error
+
+
+@contextmanager
+def _ladders(console: Any) -> Iterator[Any]:
+    from harness.ladder_printer import LadderPrinter
+
+    with _errors_of_the_harness(), LadderPrinter(console) as printer:
+        yield printer
+
+
+def _probe(technique: Any) -> Any:
+    used = technique()
+    try:
+        return used.probe()
+    finally:
+        used.close()
+
+
+def _port(text: str) -> int:
+    number = text.removeprefix(":")
+    if not number.isdecimal() or not 0 < int(number) < 2**16:
+        raise UsageError(f"expected a port from 1 to 65535, as in :9000, found {text!r}")
+    return int(number)
 
 
 def _proxies(

@@ -64,7 +64,9 @@ def run_demo(options: Options, console: Console | None = None) -> int:
 def _walk(options: Options) -> walks.Walk:
     chosen = [name for name in ("mirror", "simultaneous", "half_close") if getattr(options, name)]
     if options.simultaneous and len(chosen) > 1:
-        raise UsageError("expected --simultaneous alone, found it with --mirror or --half-close: leave one out")
+        raise UsageError(
+            "expected --simultaneous alone, found it with --mirror or --half-close: leave one out"
+        )
     if options.upstream and chosen:
         raise UsageError(
             f"expected --upstream alone, found --{chosen[0].replace('_', '-')} too: a real server does not "
@@ -103,7 +105,9 @@ class _Demo:
                 diagram = _diagram(stage, seen)
                 self._show(report, diagram)
                 if options.row is not None and self._screen and sys.stdin.isatty():
-                    self._screen.hold(options.row, {name: end["address"] for name, end in report.ends.items()})
+                    self._screen.hold(
+                        options.row, {name: end["address"] for name, end in report.ends.items()}
+                    )
                     await _enter_or_interrupt()
         return 0 if report.ok else 1
 

@@ -93,4 +93,3 @@ def _not_waited_for(step: Step) -> Outcome:
     why = f"TIME-WAIT lasts {TIME_WAIT:g} s; --wait-2msl waits for it"
     unseen = EndSeen(step.client, None), EndSeen(step.server, None)
     return Outcome(step, Status.NOT_WAITED_FOR, *unseen, at=None, reason=why)
-

@@ -69,18 +69,18 @@ def table_154(*, mirrored: bool = False) -> Walk:
         _row(rows[1], f"the {first} closes; its FIN is kept out", Act(Verb.FINISH, first)),
         _row(
             rows[2],
-            f"a FIN in the {first}'s name reaches the {second}; the {first}'s own is still kept out",
+            f"a FIN in its name reaches the {second}",
             Act(Verb.ANNOUNCE, first),
         ),
-        _row(rows[3], f"the {first}'s FIN is let in and acknowledged", Act(Verb.LET_IN, first)),
+        _row(rows[3], f"the {first}'s FIN is let in", Act(Verb.LET_IN, first)),
         _row(rows[4], f"the {second} closes; its FIN is kept out", Act(Verb.CLOSE, second)),
         _row(
             rows[5],
-            f"a FIN in the {second}'s name reaches the {first}; the {second}'s own is still kept out",
+            f"a FIN in its name reaches the {first}",
             Act(Verb.ANNOUNCE, second),
         ),
-        _row(rows[6], f"the {second}'s FIN is let in and acknowledged", Act(Verb.LET_IN, second)),
-        _row(rows[7], f"the {first} has waited for stray segments long enough", waits=True),
+        _row(rows[6], f"the {second}'s FIN is let in", Act(Verb.LET_IN, second)),
+        _row(rows[7], "its TIME-WAIT is over", waits=True),
         _row(rows[8], "nothing is left of the connection", waits=True),
     )
     return Walk(f"Table 154: the {first} closes first", steps)
@@ -95,28 +95,26 @@ def simultaneous() -> Walk:
         Step(2, "the server closes; its FIN is kept out too", S.FIN_WAIT_1, S.FIN_WAIT_1, (server,)),
         Step(
             3,
-            "each end receives the other's FIN before its own is acknowledged",
+            "each gets a FIN, its own not yet let in",
             S.CLOSING,
             S.CLOSING,
             (Act(Verb.ANNOUNCE, "client"), Act(Verb.ANNOUNCE, "server")),
         ),
         Step(
             4,
-            "the client's FIN is let in and acknowledged",
+            "the client's FIN is let in",
             S.TIME_WAIT,
             S.CLOSING,
             (Act(Verb.LET_IN, "client"),),
         ),
         Step(
             5,
-            "the server's FIN is let in and acknowledged",
+            "the server's FIN is let in",
             S.TIME_WAIT,
             S.TIME_WAIT,
             (Act(Verb.LET_IN, "server"),),
         ),
-        Step(
-            6, "both have waited for stray segments long enough", S.CLOSED, S.CLOSED, ends_time_wait=True
-        ),
+        Step(6, "both TIME-WAITs are over", S.CLOSED, S.CLOSED, ends_time_wait=True),
     )
     return Walk("simultaneous close: both ends close at once", steps)
 
@@ -131,21 +129,21 @@ def half_close(*, mirrored: bool = False) -> Walk:
         *table.steps[:4],
         Step(
             4,
-            f"the {second} still sends; the {first}, half-closed, still reads",
+            f"the {second} still sends, the {first} reads",
             waiting.client,
             waiting.server,
             (Act(Verb.TALK, second),),
         ),
         Step(
             5,
-            f"the {second} closes, and nothing is kept out any more",
+            f"the {second} closes; nothing is kept out",
             closed.client,
             closed.server,
             (Act(Verb.CLOSE_FREELY, second),),
         ),
         Step(
             6,
-            f"the {first} has waited for stray segments long enough",
+            "its TIME-WAIT is over",
             S.CLOSED,
             S.CLOSED,
             ends_time_wait=True,
@@ -160,7 +158,7 @@ def _ends(mirrored: bool) -> tuple[str, str]:
 
 
 def _opened() -> Step:
-    return Step(0, "the connection is open at both ends", S.ESTABLISHED, S.ESTABLISHED)
+    return Step(0, "the connection is open", S.ESTABLISHED, S.ESTABLISHED)
 
 
 def _row(row: Row, told: str, *acts: Act, waits: bool = False) -> Step:

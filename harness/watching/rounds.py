@@ -56,6 +56,11 @@ class Rounds:
         self._tell([event for event in self._earlier if event.endpoint in set(new)])
         return new
 
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """Follow `endpoints` no longer: a watch that lasts must not grow with every connection it has seen."""
+        for endpoint in endpoints:
+            self.histories.pop(endpoint, None)
+
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell.
 

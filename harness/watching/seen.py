@@ -197,6 +197,11 @@ class SeenBase(Generic[_End]):
             self._ends.append(self._make(name, self._watcher.rounds.histories[endpoint], self._watcher))
         return tuple(self._ends[first:])
 
+    def forget(self, *ends: SeenEndpointBase) -> None:
+        """Watch these no more; what was seen of them stays with them."""
+        self._watcher.forget(end.endpoint for end in ends)
+        self._ends = [end for end in self._ends if end not in ends]
+
     def check(self, ladders: LadderPair, *, strict: bool = False) -> None:
         """Check both ends and raise one LadderMismatch that draws every end which failed."""
         failures: list[str] = []

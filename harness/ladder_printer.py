@@ -1,0 +1,157 @@
+"""After each session of a running proxy: the ladder diagram of both ends (`finproxy run --ladders`).
+
+An observer of the proxy's records that does no more than put them into a queue; watching, waiting and
+drawing happen on a thread of their own, so that no session waits for them. This module must not know
+sessions or sockets, only records.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+
+from harness.drawing.diagram import session_diagram, session_endpoints
+from harness.drawing.text import draw_text
+from harness.errors import HarnessError
+from harness.states import TcpState
+from harness.watching.seen import Seen, SeenEndpoint
+from harness.watching.watch import watch
+
+_RESTS = {TcpState.CLOSED, TcpState.TIME_WAIT, None}
+# An end may close some time after the proxy is done with it; how it ended by then is drawn as it is.
+_LAST_STATES_WITHIN = 0.5
+_SESSIONS_AT_ONCE = 1000
+_NAMES = ("client", "client leg", "server leg", "server")
+
+_Session = tuple[str | None, int | None]
+
+
+class _Record(Protocol):
+    """What is used of a record of finproxy."""
+
+    event: str
+    proxy: str | None
+    session: int | None
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One session: its records so far, what is seen of its four endpoints, and when it has to be drawn."""
+
+    opened_at: float
+    ends: Mapping[str, SeenEndpoint]
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+    draw_by: float | None = None
+
+    def is_at_rest(self, now: float) -> bool:
+        """Whether the session is over and its ends have come to theirs, or have taken too long."""
+        if self.draw_by is None:
+            return False
+        return now >= self.draw_by or all(self.ends[name].state in _RESTS for name in ("client", "server"))
+
+
+class LadderPrinter:
+    """Used as a context: watches as long as the block lasts, and draws each session that ends in it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._news: queue.SimpleQueue[tuple[_Record, float] | None] = queue.SimpleQueue()
+        self._followed: dict[_Session, _Followed] = {}
+        self._watch = watch()
+        self._thread = threading.Thread(target=self._run, name="ladder printer", daemon=True)
+        self._seen: Seen | None = None
+
+    def __call__(self, record: _Record) -> None:
+        """Take a record: nothing more happens on the thread of the sessions."""
+        if record.session is not None:
+            self._news.put((record, time.monotonic()))
+
+    def __enter__(self) -> Self:
+        """Start to watch. Raises SourceUnavailableError if no source works here."""
+        self._seen = self._watch.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Draw what is left, and stop."""
+        self._news.put(None)
+        self._thread.join()
+        self._watch.__exit__(kind, error, trace)
+
+    def _run(self) -> None:
+        try:
+            while self._take(self._next_draw()):
+                self._draw_what_rests()
+        except HarnessError as error:
+            self._console.print(f"no more ladders: {error}", markup=False, highlight=False)
+
+    def _next_draw(self) -> float | None:
+        """Return how long nothing has to be drawn, unless news comes; None: for ever."""
+        waiting = [one.draw_by for one in self._followed.values() if one.draw_by is not None]
+        return 0.02 if waiting else None
+
+    def _take(self, timeout: float | None) -> bool:
+        """Take in one piece of news; False once there will be no more."""
+        try:
+            news = self._news.get(timeout=timeout)
+        except queue.Empty:
+            return True
+        if news is None:
+            self._draw_what_rests(at_once=True)
+            return False
+        record, at = news
+        followed = self._follow(record, at)
+        if followed is not None:
+            followed.records.append(record.as_dict())
+            if record.event == "session.closed":
+                followed.draw_by = at + _LAST_STATES_WITHIN
+        return True
+
+    def _follow(self, record: _Record, at: float) -> _Followed | None:
+        key = record.proxy, record.session
+        if record.event == "session.opened" and self._seen is not None:
+            if len(self._followed) >= _SESSIONS_AT_ONCE:
+                return None  # a crowd cannot be read as drawings; the journal has it
+            endpoints = session_endpoints(record.as_dict())
+            ends = self._seen.add(*endpoints.values(), names=_NAMES)
+            self._followed[key] = _Followed(at, dict(zip(endpoints, ends, strict=True)))
+        return self._followed.get(key)
+
+    def _draw_what_rests(self, *, at_once: bool = False) -> None:
+        now = time.monotonic()
+        for key, followed in tuple(self._followed.items()):
+            if followed.is_at_rest(now) or (at_once and followed.draw_by is not None):
+                del self._followed[key]
+                self._draw(followed)
+
+    def _draw(self, followed: _Followed) -> None:
+        ends = followed.ends
+        diagram = session_diagram(
+            [record for record in followed.records if record["event"].startswith(_DRAWN)],
+            ends["client"],
+            ends["server"],
+            client_leg=ends["client leg"],
+            server_leg=ends["server leg"],
+            opened_at=followed.opened_at,
+        )
+        if self._seen is not None:
+            self._seen.forget(*ends.values())
+        drawn = draw_text(
+            diagram,
+            width=min(self._console.width, _WIDEST),
+            ascii_only=self._console.options.ascii_only,
+        )
+        self._console.print(f"{drawn}\n", markup=False, highlight=False, soft_wrap=True)
+
+
+_DRAWN = ("session.opened", "fin.", "reset.", "leg.")
+_WIDEST = 110
