@@ -57,7 +57,7 @@ class Rounds:
         return new
 
     def forget(self, endpoints: Iterable[Endpoint]) -> None:
-        """Follow `endpoints` no longer: a watch that lasts must not grow with every connection it has seen."""
+        """Follow `endpoints` no longer: a long watch must not grow with every connection it has seen."""
         for endpoint in endpoints:
             self.histories.pop(endpoint, None)
 
