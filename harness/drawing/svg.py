@@ -98,8 +98,13 @@ def _arrow(arrow: Arrow, y: float) -> Iterator[str]:
     towards = 1 if end > start else -1
     tip = y + _SLANT / 2
     kind = escape(arrow.label)
-    yield f'<line class="{kind}" x1="{start}" y1="{y - _SLANT / 2}" x2="{end - 9 * towards}" y2="{tip}"/>'
-    yield f'<path class="{kind}" d="M{end} {tip} l{-10 * towards} -5 v10 z"/>'
+    reach = end - (14 if arrow.is_kept_out else 9) * towards
+    yield f'<line class="{kind}" x1="{start}" y1="{y - _SLANT / 2}" x2="{reach}" y2="{tip}"/>'
+    if arrow.is_kept_out:
+        stop = end - 14 * towards
+        yield f'<path class="{kind}" d="M{stop - 5} {tip - 6} l10 10 m0 -10 l-10 10"/>'
+    else:
+        yield f'<path class="{kind}" d="M{end} {tip} l{-10 * towards} -5 v10 z"/>'
     yield _text((start + end) / 2, y - 5, arrow.label)
 
 
