@@ -28,6 +28,9 @@ _LAST_STATES_WITHIN = 0.5
 _SESSIONS_AT_ONCE = 1000
 _NAMES = ("client", "client leg", "server leg", "server")
 
+_DRAWN = ("session.opened", "fin.", "reset.", "leg.")
+_WIDEST = 110
+
 _Session = tuple[str | None, int | None]
 
 
@@ -35,6 +38,7 @@ class _Record(Protocol):
     """What is used of a record of finproxy."""
 
     event: str
+    t: float
     proxy: str | None
     session: int | None
 
@@ -123,7 +127,7 @@ class LadderPrinter:
                 return None  # a crowd cannot be read as drawings; the journal has it
             endpoints = session_endpoints(record.as_dict())
             ends = self._seen.add(*endpoints.values(), names=_NAMES)
-            self._followed[key] = _Followed(at, dict(zip(endpoints, ends, strict=True)))
+            self._followed[key] = _Followed(at - record.t, dict(zip(endpoints, ends, strict=True)))
         return self._followed.get(key)
 
     def _draw_what_rests(self, *, at_once: bool = False) -> None:
@@ -151,7 +155,3 @@ class LadderPrinter:
             ascii_only=self._console.options.ascii_only,
         )
         self._console.print(f"{drawn}\n", markup=False, highlight=False, soft_wrap=True)
-
-
-_DRAWN = ("session.opened", "fin.", "reset.", "leg.")
-_WIDEST = 110
