@@ -105,9 +105,7 @@ class _Demo:
                 diagram = _diagram(stage, seen)
                 self._show(report, diagram)
                 if options.row is not None and self._screen and sys.stdin.isatty():
-                    self._screen.hold(
-                        options.row, {name: end["address"] for name, end in report.ends.items()}
-                    )
+                    self._screen.hold(options.row)
                     await _enter_or_interrupt()
         return 0 if report.ok else 1
 

@@ -3,8 +3,7 @@
 This module must not know how anything was done or judged; it is given outcomes and says them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.demo.judging import EndSeen, Outcome, Status
-from harness.demo.walking import TIME_WAIT
+from harness.demo.walking import TIME_WAIT, Waiting
 from harness.drawing.diagram import Diagram
 from harness.drawing.text import draw_text
 from harness.ladders.ladder import format_duration
@@ -95,6 +94,7 @@ class Screen:
         self._plain = console.options.ascii_only
         self._width = min(console.width, _WIDEST)
         self._last_reason = ""
+        self._addresses: Mapping[str, str] = {}
 
     def begin(self, report: Report) -> None:
         """Say what will be shown."""
@@ -102,14 +102,15 @@ class Screen:
         self._say(f"FINs are kept out by {report.technique}{_why(report)}", "dim")
         for note in report.notes:
             self._say(f"note: {note}", "dim")
+        self._addresses = {name: str(end["address"]) for name, end in report.ends.items()}
 
     def row(self, outcome: Outcome) -> None:
         """Show a row; before the first, the head of the table with the owners that were found."""
         if outcome.step.number == 0:
-            owners = (str(end.owner or "owner unknown") for end in (outcome.client, outcome.server))
+            for name, end in (("client", outcome.client), ("server", outcome.server)):
+                self._say(f"{name}: {end.owner or 'owner unknown'} at {self._addresses[name]}", "dim")
             self._console.print()
             self._print("row", "what is done", "client", "server", "at", style="bold")
-            self._print("", "", *owners, "", style="dim")
         at = "" if outcome.at is None else format_duration(outcome.at)
         told = Text(outcome.step.told, style="dim" if outcome.status is Status.NOT_WAITED_FOR else "")
         self._print(
@@ -135,15 +136,15 @@ class Screen:
             self._say(f"states seen by {', '.join(report.sources)}", "dim")
         for loss in report.losses:
             self._say(
-                f"{loss['bytes']} bytes of the {loss['leg']} did not arrive: they were sent only so that its FIN "
-                "had something to wait behind, and a FIN in its name had gone before them",
+                f"{loss['bytes']} bytes of the {loss['leg']} were lost, as meant: its FIN had to wait behind "
+                "something, and a FIN in its name had gone before them",
                 "dim",
             )
         self._say(_verdict(report), "bold green" if report.ok else "bold red")
 
-    def hold(self, row: int, addresses: Mapping[str, str]) -> None:
+    def hold(self, row: int) -> None:
         """Say that everything stays as it is, and how to look at it."""
-        ports = " or ".join(f"sport = {address.rpartition(':')[2]}" for address in addresses.values())
+        ports = " or ".join(f"sport = {address.rpartition(':')[2]}" for address in self._addresses.values())
         self._say(f"\nrow {row} is being held; look with: ss -tanp '( {ports} )'", "bold")
         self._say("Enter or Ctrl-C ends the demo")
 
@@ -194,29 +195,19 @@ def _rows(numbers: Sequence[str]) -> str:
     return f"row{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
-@asynccontextmanager
-async def _ticking(console: Console) -> AsyncIterator[None]:
-    columns = TextColumn("     TIME-WAIT"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("", total=TIME_WAIT)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_tick, progress, task)
-            yield
-            nursery.cancel_scope.cancel()
-
-
-async def _tick(progress: Progress, task: Any) -> None:
-    began = trio.current_time()
-    while True:
-        progress.update(task, completed=trio.current_time() - began, refresh=True)
-        await trio.sleep(_TICK)
-
-
-def wait_with_progress(console: Console) -> Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]:
+def wait_with_progress(console: Console) -> Waiting:
     """Return a way to wait out TIME-WAIT that shows a progress bar on a terminal."""
 
-    async def waiting(wait: Callable[[], Awaitable[None]]) -> None:
-        async with _ticking(console):
-            await wait()
+    async def waiting(wait: Callable[[float], Awaitable[None]], within: float) -> None:
+        columns = TextColumn("     TIME-WAIT"), BarColumn(), TimeRemainingColumn()
+        began = trio.current_time()
+        with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+            task = progress.add_task("", total=TIME_WAIT)
+            while (passed := trio.current_time() - began) < within:
+                progress.update(task, completed=passed, refresh=True)
+                with trio.move_on_after(_TICK) as tick:
+                    await wait(within - passed)
+                if not tick.cancelled_caught:
+                    return
 
     return waiting

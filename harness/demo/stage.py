@@ -38,7 +38,7 @@ class Journal:
     def __call__(self, record: Record) -> None:
         """Take a record."""
         if record.event == "session.opened":
-            self.opened_at = time.monotonic()
+            self.opened_at = time.monotonic() - record.t
         self.records.append(record)
         self._more.set()
 

@@ -5,6 +5,7 @@ This module must not know how acts are done (stage.py), what counts as seen (jud
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from harness.demo.judging import EndSeen, Outcome, Status, seen, together, why_not
@@ -17,9 +18,10 @@ PATIENCE: Final = 3.0
 """Seconds for a state to come. A FIN that the socket filter let in comes with the peer's next attempt."""
 TIME_WAIT: Final = 60.0
 """Seconds, fixed: TCP_TIMEWAIT_LEN of include/net/tcp.h."""
+_SPARE: Final = 15.0
 
-Waiting = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Runs what waits out TIME-WAIT, and shows people how long it will take."""
+Waiting = Callable[[Callable[[float], Awaitable[None]], float], Awaitable[None]]
+"""Runs what waits out TIME-WAIT, so many seconds at most, and shows people how long it will take."""
 
 
 async def walk_down(
@@ -51,7 +53,7 @@ async def _take(
     if failed or not step.ends_time_wait or waiting is None:
         await _wait_for(step, ends, 0.0 if failed else PATIENCE)
     else:
-        await waiting(lambda: _wait_for(step, ends, TIME_WAIT + 15))
+        await waiting(partial(_wait_for, step, ends), TIME_WAIT + _SPARE)
     client, server = ends
     at = together(step, client, server, since)
     reason = ""
