@@ -64,14 +64,17 @@ class Actor:
 @asynccontextmanager
 async def actor(name: str) -> AsyncIterator[Actor]:
     """Start a process and end it with the block."""
-    process = await trio.lowlevel.open_process(
-        # Isolated: nothing in the user's folder or environment can take the place of what it imports.
-        [sys.executable, "-I", str(_END)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # The terminal's Ctrl-C is for the demo, which ends its processes itself.
-        start_new_session=True,
-    )
+    try:
+        process = await trio.lowlevel.open_process(
+            # Isolated: nothing in the user's folder or environment can take the place of what it imports.
+            [sys.executable, "-I", str(_END)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The terminal's Ctrl-C is for the demo, which ends its processes itself.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ActorError(f"expected {sys.executable} to start as {name}, found {error.strerror}") from error
     try:
         yield Actor(name, process)
     finally:

@@ -128,18 +128,13 @@ class _Demo:
         return report
 
     def _show(self, report: Report, diagram: Diagram) -> None:
-        if self._options.svg:
-            try:
-                self._options.svg.write_text(draw_svg(diagram), encoding="utf-8")
-            except OSError as error:
-                raise HarnessError(
-                    f"--svg: expected a file that can be written, found {self._options.svg}: {error.strerror}"
-                ) from error
         if self._screen is None:
             self._console.file.write(json.dumps(report.as_dict(), indent=2) + "\n")
         else:
             self._screen.end(report, diagram)
-            if self._options.svg:
+        if self._options.svg:
+            _write(self._options.svg, draw_svg(diagram))
+            if self._screen:
                 self._screen.say(f"drawn in {self._options.svg}")
 
 
@@ -178,3 +173,12 @@ async def _enter_or_interrupt() -> None:
             nursery.start_soon(until_interrupt)
             await trio.lowlevel.wait_readable(sys.stdin)
             nursery.cancel_scope.cancel()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(
+            f"--svg: expected a file that can be written, found {path}: {error.strerror}"
+        ) from error
