@@ -84,9 +84,8 @@ class Fates:
 
     def cut(self, end: Endpoint, why: str) -> None:
         """End the flow towards the other endpoint with a FIN, whatever its source does."""
-        if (
-            not end.kept_out
-        ):  # a segment that is kept out stays out: that is how the table's odd rows come about
+        # A segment that is kept out stays out: that is how an end can be told before it is accepted.
+        if not end.kept_out:
             self.let_go_of(end, why)
         if end.ended is FlowEnd.OPEN:
             self.do(commands.Discard(end.leg, why))
