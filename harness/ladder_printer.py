@@ -22,9 +22,10 @@ from harness.states import TcpState
 from harness.watching.seen import Seen, SeenEndpoint
 from harness.watching.watch import watch
 
-_RESTS = {TcpState.CLOSED, TcpState.TIME_WAIT, None}
+_RESTS = {TcpState.CLOSED, TcpState.TIME_WAIT}
 # An end may close some time after the proxy is done with it; how it ended by then is drawn as it is.
 _LAST_STATES_WITHIN = 0.5
+_LOOK_AGAIN = 0.02
 _SESSIONS_AT_ONCE = 1000
 _NAMES = ("client", "client leg", "server leg", "server")
 
@@ -71,10 +72,11 @@ class LadderPrinter:
         self._watch = watch()
         self._thread = threading.Thread(target=self._run, name="ladder printer", daemon=True)
         self._seen: Seen | None = None
+        self._has_failed = False
 
     def __call__(self, record: _Record) -> None:
         """Take a record: nothing more happens on the thread of the sessions."""
-        if record.session is not None:
+        if record.session is not None and not self._has_failed:
             self._news.put((record, time.monotonic()))
 
     def __enter__(self) -> Self:
@@ -93,15 +95,19 @@ class LadderPrinter:
 
     def _run(self) -> None:
         try:
-            while self._take(self._next_draw()):
+            while self._take(_LOOK_AGAIN if self._waits_for_rest() else None):
+                self._draw_what_rests()
+            while self._waits_for_rest():
+                if self._seen is not None:
+                    self._seen.wait_for_news(_LOOK_AGAIN)
                 self._draw_what_rests()
         except HarnessError as error:
+            self._has_failed = True
             self._console.print(f"no more ladders: {error}", markup=False, highlight=False)
 
-    def _next_draw(self) -> float | None:
-        """Return how long nothing has to be drawn, unless news comes; None: for ever."""
-        waiting = [one.draw_by for one in self._followed.values() if one.draw_by is not None]
-        return 0.02 if waiting else None
+    def _waits_for_rest(self) -> bool:
+        """Whether a session is over that is not drawn yet."""
+        return any(one.draw_by is not None for one in self._followed.values())
 
     def _take(self, timeout: float | None) -> bool:
         """Take in one piece of news; False once there will be no more."""
@@ -110,7 +116,6 @@ class LadderPrinter:
         except queue.Empty:
             return True
         if news is None:
-            self._draw_what_rests(at_once=True)
             return False
         record, at = news
         followed = self._follow(record, at)
@@ -130,10 +135,10 @@ class LadderPrinter:
             self._followed[key] = _Followed(at - record.t, dict(zip(endpoints, ends, strict=True)))
         return self._followed.get(key)
 
-    def _draw_what_rests(self, *, at_once: bool = False) -> None:
+    def _draw_what_rests(self) -> None:
         now = time.monotonic()
         for key, followed in tuple(self._followed.items()):
-            if followed.is_at_rest(now) or (at_once and followed.draw_by is not None):
+            if followed.is_at_rest(now):
                 del self._followed[key]
                 self._draw(followed)
 

@@ -62,3 +62,12 @@ def errors_of_the_harness() -> Iterator[None]:
         raise UsageError(str(error)) from error
     except HarnessError as error:
         raise FinproxyError(str(error)) from error
+
+
+def known_technique(name: str | None) -> str | None:
+    """Return what --wire was given, if there is such a technique; whether it works here is seen later."""
+    from ..wire.choice import names
+
+    if name is not None and name not in names():
+        raise UsageError(f"--wire: expected one of {', '.join(names())}, found {name!r}")
+    return name

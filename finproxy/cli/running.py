@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness
+from .app import app, errors_of_the_harness, known_technique
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -94,7 +94,7 @@ def run(
     from ..runner import Output, run_proxies
 
     durations = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
-    common = _given(seed=seed, max_sessions=max_sessions, wire=wire, **_durations(durations))
+    common = _given(seed=seed, max_sessions=max_sessions, wire=known_technique(wire), **_durations(durations))
     proxies = _fit_to_the_machine(_proxies(listen, upstream, rule, config, common))
     console = Console(stderr=True, highlight=False)
     with ExitStack() as stack:

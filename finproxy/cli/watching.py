@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness
+from .app import app, errors_of_the_harness, known_technique
 
 _DEMO_HELP = """Walk down Table 154 on real sockets: each state of a closing connection, held and seen.
 
@@ -85,7 +85,7 @@ def demo(
             simultaneous=simultaneous,
             half_close=half_close,
             source=source,
-            wire=wire,
+            wire=known_technique(wire),
         )
         raise typer.Exit(run_demo(options))
 

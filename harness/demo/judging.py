@@ -76,7 +76,9 @@ def seen(track: Track, expected: TcpState, at: float | None, owner: Owner | None
 def why_not(name: str, track: Track, expected: TcpState) -> str:
     """Return a clause that says what is wrong with this end; "" if it is, or was, as expected."""
     if not track.transitions:
-        return f"nothing of the {name}'s end was seen: it is elsewhere, or has not moved since the watch began"
+        return (
+            f"nothing of the {name}'s end was seen: it is elsewhere, or has not moved since the watch began"
+        )
     now = track.transitions[-1].after
     step = next((step for step in track.transitions if step.after is expected), None)
     if step is None:
