@@ -134,12 +134,9 @@ class Screen:
             self._console.file.write(drawn + "\n\n")
         if report.sources:
             self._say(f"states seen by {', '.join(report.sources)}", "dim")
-        for loss in report.losses:
-            self._say(
-                f"{loss['bytes']} bytes of the {loss['leg']} were lost, as meant: its FIN had to wait behind "
-                "something, and a FIN in its name had gone before them",
-                "dim",
-            )
+        if report.losses:
+            lost = ", ".join(f"{loss['leg']} {loss['bytes']} B" for loss in report.losses)
+            self._say(f"lost, as meant: what the FINs waited behind ({lost})", "dim")
         self._say(_verdict(report), "bold green" if report.ok else "bold red")
 
     def hold(self, row: int) -> None:
