@@ -15,7 +15,7 @@ from harness.rows import Endpoint, Owner, RawEndpoint, SocketRow
 from harness.states import TcpState, parse_state
 from harness.transitions import SegmentEvent, Transition
 from harness.watching.history import EndpointHistory
-from harness.watching.waiting import wait, wait_async
+from harness.watching.waiting import Result, wait, wait_async
 from harness.watching.watcher import Watcher
 
 _QUIET = 0.1
@@ -197,6 +197,14 @@ class SeenBase(Generic[_End]):
             self._ends.append(self._make(name, self._watcher.rounds.histories[endpoint], self._watcher))
         return tuple(self._ends[first:])
 
+    def draw(self) -> str:
+        """Return the ladders of all endpoints so far as text."""
+        drawn = "\n\n".join(end.draw() for end in self.endpoints)
+        return (
+            drawn
+            or "no connection was seen on the watched ports: they are unused here, or in another namespace"
+        )
+
     def check(self, ladders: LadderPair, *, strict: bool = False) -> None:
         """Check both ends and raise one LadderMismatch that draws every end which failed."""
         failures: list[str] = []
@@ -227,8 +235,10 @@ class SeenBase(Generic[_End]):
         return True if time.monotonic() - still_since >= quiet else None
 
     def _not_settled(self, within: float) -> NotSettledError:
-        drawn = "\n\n".join(end.draw() for end in self._ends)
-        return NotSettledError(f"expected no endpoint to move any more within {within:g} s\n{drawn}")
+        return NotSettledError(f"expected no endpoint to move any more within {within:g} s\n{self.draw()}")
+
+    def _no_answer(self, within: float) -> StateNotReachedError:
+        return StateNotReachedError(f"expected an answer within {within:g} s, found none\n{self.draw()}")
 
 
 class Seen(SeenBase[SeenEndpoint]):
@@ -246,6 +256,17 @@ class Seen(SeenBase[SeenEndpoint]):
         if not wait(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
 
+    def wait_until(self, answer: Callable[[], Result | None], *, within: float) -> Result:
+        """Ask `answer` after each look and return its first answer that is not None.
+
+        For what is not one endpoint's state: that a connection has appeared on a watched port, for example.
+        Raises StateNotReachedError, with all ladders so far, after `within` seconds.
+        """
+        found = wait(self._watcher, answer, within)
+        if found is None:
+            raise self._no_answer(within)
+        return found
+
 
 class AsyncSeen(SeenBase[AsyncSeenEndpoint]):
     """All endpoints of a watch, for Trio tasks."""
@@ -255,6 +276,17 @@ class AsyncSeen(SeenBase[AsyncSeenEndpoint]):
         asked_at = time.monotonic()
         if not await wait_async(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
+
+    async def wait_until(self, answer: Callable[[], Result | None], *, within: float) -> Result:
+        """Ask `answer` after each look and return its first answer that is not None.
+
+        For what is not one endpoint's state: that a connection has appeared on a watched port, for example.
+        Raises StateNotReachedError, with all ladders so far, after `within` seconds.
+        """
+        found = await wait_async(self._watcher, answer, within)
+        if found is None:
+            raise self._no_answer(within)
+        return found
 
 
 def _default_name(index: int) -> str:

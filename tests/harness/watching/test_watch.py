@@ -218,9 +218,8 @@ def test_connections_of_a_port_are_found_as_they_appear(source: str | None) -> N
             assert not seen.endpoints
             with socket.create_connection(("127.0.0.1", port)) as client:
                 server, address = listener.accept()
-                while len(seen.endpoints) < 2:
-                    seen.wait_for_news(5)
-                assert {end.endpoint.local.port for end in seen.endpoints} == {port, address[1]}
+                both = seen.wait_until(lambda: seen.endpoints if len(seen.endpoints) == 2 else None, within=5)
+                assert {end.endpoint.local.port for end in both} == {port, address[1]}
                 server.close()
                 assert client.recv(1) == b""
 
