@@ -5,6 +5,7 @@ before the look's rows are believed. Not thread-safe, and it must not know threa
 watcher.py calls it.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ class Rounds:
         self.sources = sources
         self.histories: dict[Endpoint, EndpointHistory] = {}
         self.done = 0
-        self.changed_at = time.monotonic()
+        self.changed_at = -math.inf
         self._ports = ports
         self._find_owners = find_owners
         self._owners_due = 0.0
@@ -52,7 +53,7 @@ class Rounds:
         """Begin to follow `endpoints`, with what events told about them before; return the new ones."""
         new = [endpoint for endpoint in endpoints if endpoint not in self.histories]
         for endpoint in new:
-            self.histories[endpoint] = EndpointHistory(endpoint)
+            self.histories[endpoint] = self._new_history(endpoint)
         self._tell([event for event in self._earlier if event.endpoint in set(new)])
         return new
 
@@ -71,7 +72,8 @@ class Rounds:
             found = self._discover(table) if discover and self._ports else []
             waiting = (item.endpoint for item in self.histories.values() if item.awaits_look)
             self._look(table, {*endpoints, *found, *waiting})
-        if self._count_transitions() != before:
+        # What the first look shows has not just happened.
+        if self._count_transitions() != before and self.done:
             self.changed_at = time.monotonic()
         self.done += 1
 
@@ -112,7 +114,7 @@ class Rounds:
 
     def _tell(self, events: Iterable[KernelEvent]) -> None:
         for event in events:
-            history = self._history_for(event.endpoint)
+            history = self._history_for(event)
             if history is None:
                 self._earlier.append(event)
             elif isinstance(event, StateChange):
@@ -120,11 +122,17 @@ class Rounds:
             else:
                 history.saw_segment(event)
 
-    def _history_for(self, endpoint: Endpoint) -> EndpointHistory | None:
+    def _history_for(self, event: KernelEvent) -> EndpointHistory | None:
+        endpoint = event.endpoint
         is_of_watched_port = endpoint.local.port in self._ports or endpoint.remote.port in self._ports
-        if is_of_watched_port and endpoint not in self.histories:
-            self.histories[endpoint] = EndpointHistory(endpoint)
+        # An RST can be sent for a connection that never was: only a state makes an endpoint.
+        if is_of_watched_port and isinstance(event, StateChange) and endpoint not in self.histories:
+            self.histories[endpoint] = self._new_history(endpoint)
         return self.histories.get(endpoint)
+
+    def _new_history(self, endpoint: Endpoint) -> EndpointHistory:
+        events = self.sources.events
+        return EndpointHistory(endpoint, sees_resets=events is not None and events.sees_resets)
 
     def _disagrees(self, look: Snapshot) -> bool:
         return any(

@@ -183,6 +183,12 @@ class SeenBase(Generic[_End]):
         return self._nth(1, "server")
 
     @property
+    def sources(self) -> Sequence[str]:
+        """Names of the sources that watch: the table's, the events', or both."""
+        used = self._watcher.rounds.sources
+        return tuple(source.name for source in (used.table, used.events) if source is not None)
+
+    @property
     def notes(self) -> Sequence[str]:
         """Which sources could not be used and why: one sentence each."""
         return self._watcher.rounds.sources.notes
