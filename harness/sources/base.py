@@ -67,6 +67,10 @@ class EventSource(Protocol):
         """Return what has happened since the last call, oldest first, without blocking."""
         ...
 
+    def narrow(self, ports: frozenset[int]) -> None:
+        """Leave out events of connections with none of `ports`, where that saves work."""
+        ...
+
     def close(self) -> None:
         """Give back whatever is held. May be called twice."""
         ...

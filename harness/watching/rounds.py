@@ -45,16 +45,20 @@ class Rounds:
         self.done = 0
         self.changed_at = -math.inf
         self._ports = ports
+        self._named: set[Endpoint] = set()
         self._find_owners = find_owners
         self._owners_due = 0.0
         self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
+        self._narrow()
 
     def follow(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
         """Begin to follow `endpoints`, with what events told about them before; return the new ones."""
         new = [endpoint for endpoint in endpoints if endpoint not in self.histories]
         for endpoint in new:
             self.histories[endpoint] = self._new_history(endpoint)
+        self._named.update(new)
         self._tell([event for event in self._earlier if event.endpoint in set(new)])
+        self._narrow()
         return new
 
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
@@ -106,7 +110,10 @@ class Rounds:
 
     def _discover(self, table: TableSource) -> list[Endpoint]:
         rows = (row for row in table.rows(self._ports) if row.state is not TcpState.LISTEN)
-        return self.follow(row.endpoint for row in rows)
+        new = [row.endpoint for row in rows if row.endpoint not in self.histories]
+        for endpoint in new:
+            self.histories[endpoint] = self._new_history(endpoint)
+        return new
 
     def _drain(self) -> None:
         if self.sources.events is not None:
@@ -121,6 +128,12 @@ class Rounds:
                 history.saw_change(event)
             else:
                 history.saw_segment(event)
+
+    def _narrow(self) -> None:
+        # A busy machine has many more events than those of the followed connections.
+        ports = self._ports | {endpoint.local.port for endpoint in self._named}
+        if self.sources.events is not None and ports:
+            self.sources.events.narrow(ports)
 
     def _history_for(self, event: KernelEvent) -> EndpointHistory | None:
         endpoint = event.endpoint

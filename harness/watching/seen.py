@@ -159,11 +159,16 @@ _End = TypeVar("_End", bound=SeenEndpointBase)
 
 
 class SeenBase(Generic[_End]):
-    """All endpoints of a watch: all that needs no waiting."""
+    """All endpoints of a watch: all that needs no waiting.
+
+    `began` is when the first look was over, monotonic seconds: what was seen earlier was there before the
+    watch.
+    """
 
     def __init__(self, watcher: Watcher, make: Callable[[str, EndpointHistory, Watcher], _End]) -> None:
         self._watcher = watcher
         self._make = make
+        self.began = time.monotonic()
         self._ends: list[_End] = []
 
     @property

@@ -3,6 +3,7 @@
 The composition of the package. It must not know what is checked or waited for.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
@@ -81,8 +82,7 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     def _open(self) -> Watcher:
         from harness.sources.owners import find_owners
 
-        # With ports alone the kernel can leave out the events of all others.
-        sources = choose(self._source, pid=self._pid, ports=frozenset() if self._endpoints else self._ports)
+        sources = choose(self._source, pid=self._pid)
         self._watcher = Watcher(Rounds(sources, find_owners, self._ports))
         return self._watcher
 
@@ -90,3 +90,4 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         seen.add(*self._endpoints, names=self._names)
         if self._watcher is not None:
             self._watcher.start()
+        seen.began = time.monotonic()

@@ -16,8 +16,10 @@ import pytest
 import harness
 from harness import ladders
 from harness.ladders import LadderPair
+from harness.sources.choice import choose
+from harness.sources.owners import find_owners
 from harness.watching.seen import Seen, SeenEndpoint
-from tests.harness.connections import has_tracefs, needs_linux
+from tests.harness.connections import TABLES, has_tracefs, needs_linux
 from tests.real import programs
 
 pytestmark = [needs_linux, pytest.mark.slow]
@@ -54,6 +56,17 @@ def watchers() -> Iterator[Watcher]:
             yield Watcher(user, "tracepoint")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _everything_is_imported() -> None:
+    """Use each source once: an ordinary user may not be able to read the interpreter's files."""
+    for name in TABLES:
+        table = choose(name).table
+        assert table is not None
+        table.rows()
+        table.close()
+    find_owners({1})
+
+
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
     """Let this process, all its threads, have the rights of `user`."""
@@ -78,8 +91,10 @@ def wait_until_established(seen: Seen, route: Route) -> tuple[SeenEndpoint, Seen
     """Return client and server once both are there."""
 
     def both_ends() -> tuple[SeenEndpoint, SeenEndpoint] | None:
-        clients = [end for end in seen.endpoints if end.endpoint.remote.port == route.entry]
-        servers = [end for end in seen.endpoints if end.endpoint.local.port == route.upstream]
+        # TIME-WAIT rows that are older than this test may have the same port number.
+        ends = [end for end in seen.endpoints if end.transitions and end.transitions[0].at > seen.began]
+        clients = [end for end in ends if end.endpoint.remote.port == route.entry]
+        servers = [end for end in ends if end.endpoint.local.port == route.upstream]
         return (clients[0], servers[0]) if clients and servers else None
 
     client, server = seen.wait_until(both_ends, within=WITHIN)

@@ -35,8 +35,9 @@ def instances_of(pid: int) -> list[str]:
 
 def test_every_transition_of_a_close_is_told_once_and_in_order() -> None:
     with connected() as pair:
-        source = Tracepoint(frozenset({pair.endpoint.local.port}))
+        source = Tracepoint()
         try:
+            source.narrow(frozenset({pair.endpoint.local.port}))
             pair.client.shutdown(1)
             pair.server.recv(1)
             pair.server.close()
