@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.sources.choice import best_table
 from harness.sources.owners import sockets_of
 from harness.states import TcpState
-from harness.watching.seen import SeenEndpoint
+from harness.watching.seen_endpoint import SeenEndpoint
 from harness.watching.watch import AskedSources, watch
 
 _REFRESH = 0.25

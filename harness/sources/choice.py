@@ -105,10 +105,12 @@ def _events_if_possible(pid: int | None, notes: list[str]) -> EventSource | None
         notes.append("tracepoint: not used, it needs root; states between two looks may stay unseen")
         return None
     try:
-        return _open_events()
+        events = _open_events()
     except SourceUnavailableError as error:
         notes.append(str(error))
         return None
+    notes.extend(events.remarks)
+    return events
 
 
 def _named(asked: "str | TableSource | Iterable[str | TableSource]", pid: int | None) -> Sources:
@@ -124,7 +126,7 @@ def _named(asked: "str | TableSource | Iterable[str | TableSource]", pid: int | 
             table = item
     if table is None and events is None:
         raise UsageError(f"expected at least one source of {', '.join(NAMES)}, found none; name one")
-    return Sources(table, events)
+    return Sources(table, events, events.remarks if events is not None else ())
 
 
 def _open_table(name: str, pid: int | None) -> TableSource:
@@ -152,3 +154,14 @@ def _open_events() -> EventSource:
     from harness.sources.tracepoint import Tracepoint
 
     return Tracepoint()
+
+
+def descriptions() -> dict[str, str]:
+    """Return, for each source that can be named, what it sees and what it is blind to."""
+    from harness.sources.procfs import Procfs
+    from harness.sources.psutil import Psutil
+    from harness.sources.sock_diag import SockDiag
+    from harness.sources.tracepoint import Tracepoint
+
+    sources = (SockDiag, Procfs, Psutil, Tracepoint)
+    return {source.name: f"sees {source.sees}; blind to {source.blind_to}" for source in sources}

@@ -17,6 +17,9 @@ _STATES = "events/sock/inet_sock_set_state"
 # Kernels older than 5.x lack some of these; transitions are complete without them.
 _SEGMENTS = ("tcp_send_reset", "tcp_receive_reset", "tcp_retransmit_skb")
 _BUFFER_KB_PER_CPU = "2048"
+_MOUNTED = (
+    "tracepoint: tracefs was not mounted, so it has been mounted at /sys/kernel/tracing and stays mounted"
+)
 _READ_BYTES = 1 << 16
 _LONGEST_FILTER = 4000  # the kernel takes less than a page
 # From taking an event's time stamp to committing it to the ring takes the kernel well under this.
@@ -24,7 +27,10 @@ _COMMIT_SECONDS = 0.0002
 
 
 class Tracepoint:
-    """Streams kernel events of all TCP sockets of the machine, until it is narrowed to some ports."""
+    """Streams kernel events of all TCP sockets of the machine, until it is narrowed to some ports.
+
+    `remarks` are sentences for people about what opening this source has changed.
+    """
 
     name = "tracepoint"
     sees = "every transition however short, exactly once, and who sent an RST and why"
@@ -32,6 +38,7 @@ class Tracepoint:
 
     def __init__(self) -> None:
         self._instance = TraceInstance()
+        self.remarks: tuple[str, ...] = (_MOUNTED,) if self._instance.did_mount else ()
         self._rest = ""
         self._waiting: list[KernelEvent] = []
         self._lost = 0

@@ -11,7 +11,8 @@ from harness.rows import Endpoint, RawEndpoint
 from harness.sources.base import TableSource
 from harness.sources.choice import choose
 from harness.watching.rounds import Rounds
-from harness.watching.seen import AsyncSeen, AsyncSeenEndpoint, Seen, SeenEndpoint
+from harness.watching.seen import AsyncSeen, Seen
+from harness.watching.seen_endpoint import AsyncSeenEndpoint, SeenEndpoint
 from harness.watching.watcher import Watcher
 
 AskedSources = str | TableSource | Iterable[str | TableSource]

@@ -25,7 +25,7 @@ from harness.rows import Endpoint
 from harness.sources.sock_diag import SockDiag
 from harness.states import TcpState
 from harness.transitions import Inferred, Observed, Transition
-from harness.watching.seen import SeenEndpoint
+from harness.watching.seen_endpoint import SeenEndpoint
 
 _LOOKS = 3_000
 _IDLE_SECONDS = 5.0

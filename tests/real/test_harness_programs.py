@@ -18,7 +18,8 @@ from harness import ladders
 from harness.ladders import LadderPair
 from harness.sources.choice import choose
 from harness.sources.owners import find_owners
-from harness.watching.seen import Seen, SeenEndpoint
+from harness.watching.seen import Seen
+from harness.watching.seen_endpoint import SeenEndpoint
 from tests.harness.connections import TABLES, has_tracefs, needs_linux
 from tests.real import programs
 

@@ -288,6 +288,13 @@ def test_the_watch_ends_with_its_body() -> None:
     assert all(thread.name != "harness watcher" for thread in threading.enumerate())
 
 
+def test_waiting_after_the_watch_has_ended_fails_at_once() -> None:
+    with connected() as pair, harness.watch(pair.endpoint, source="sock_diag") as seen:
+        pass
+    with pytest.raises(StateNotReachedError, match="expected CLOSE-WAIT within 3600 s, found ESTABLISHED"):
+        seen.client.wait_for("CLOSE-WAIT", within=3600)
+
+
 def test_a_ladder_may_be_checked_after_the_watch_has_ended() -> None:
     with connected() as pair, harness.watch(pair.endpoint, pair.peer) as seen:
         close_from_client(pair, seen)
