@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from harness.rows import Endpoint, Owner, Snapshot
+from harness.rows import Endpoint, Owner, Snapshot, SocketRow
 from harness.sources.base import TableSource
 from harness.sources.choice import Sources
 from harness.states import TcpState
@@ -20,6 +20,8 @@ from harness.watching.history import EndpointHistory
 # Events of endpoints that nobody follows (yet): a short session may be over before anybody has learnt its
 # ports.
 _EARLIER_EVENTS = 20_000
+# Forgotten endpoints whose TIME-WAIT rows may still be met; a session that old has no row any more.
+_FORGOTTEN = 20_000
 # The tracepoint holds events back for 0.2 ms to sort them; a look younger than that waits for them.
 EVENTS_CATCH_UP = 0.0003
 # Rest between two searches for owners, in multiples of what a search takes.
@@ -46,6 +48,7 @@ class Rounds:
         self.changed_at = -math.inf
         self._ports = ports
         self._named: set[Endpoint] = set()
+        self._forgotten: dict[Endpoint, None] = {}  # as a set that knows which came first
         self._find_owners = find_owners
         self._owners_due = 0.0
         self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
@@ -60,6 +63,15 @@ class Rounds:
         self._tell([event for event in self._earlier if event.endpoint in set(new)])
         self._narrow()
         return new
+
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """Follow `endpoints` no more. What is left of them in the table does not bring them back."""
+        for endpoint in endpoints:
+            self.histories.pop(endpoint, None)
+            self._named.discard(endpoint)
+            self._forgotten[endpoint] = None
+        while len(self._forgotten) > _FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell.
@@ -110,10 +122,13 @@ class Rounds:
 
     def _discover(self, table: TableSource) -> list[Endpoint]:
         rows = (row for row in table.rows(self._ports) if row.state is not TcpState.LISTEN)
-        new = [row.endpoint for row in rows if row.endpoint not in self.histories]
+        new = [row.endpoint for row in rows if row.endpoint not in self.histories and not self._is_rest(row)]
         for endpoint in new:
             self.histories[endpoint] = self._new_history(endpoint)
         return new
+
+    def _is_rest(self, row: SocketRow) -> bool:
+        return row.state is TcpState.TIME_WAIT and row.endpoint in self._forgotten
 
     def _drain(self) -> None:
         if self.sources.events is not None:

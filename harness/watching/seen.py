@@ -72,6 +72,14 @@ class SeenBase(Generic[_End]):
             self._ends.append(self._make(name, self._watcher.rounds.histories[endpoint], self._watcher))
         return tuple(self._ends[first:])
 
+    def forget(self, *ends: _End) -> None:
+        """Watch these endpoints no more and give their memory back: for watches that outlive many sessions.
+
+        What was seen of them stays readable in the objects at hand.
+        """
+        self._watcher.forget(end.endpoint for end in ends)
+        self._ends = [end for end in self._ends if end not in ends]
+
     def draw(self) -> str:
         """Return the ladders of all endpoints so far as text."""
         drawn = "\n\n".join(end.draw() for end in self.endpoints)

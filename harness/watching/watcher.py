@@ -86,6 +86,11 @@ class Watcher:
             if new and self._thread.is_alive():
                 self.rounds.do(new)
 
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """Follow these endpoints no more."""
+        with self._round_lock:
+            self.rounds.forget(endpoints)
+
     def refresh(self) -> None:
         """Look at the table and read events now, on the calling thread. Does nothing after stop()."""
         with self._round_lock:

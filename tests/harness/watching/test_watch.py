@@ -227,6 +227,19 @@ def test_connections_of_a_port_are_found_as_they_appear(source: str | None) -> N
                 assert client.recv(1) == b""
 
 
+@pytest.mark.parametrize("source", [None, "sock_diag"])
+def test_an_endpoint_that_was_forgotten_does_not_come_back_as_its_own_time_wait(source: str | None) -> None:
+    with connected() as pair, harness.watch(ports=[pair.endpoint.remote.port], source=source) as seen:
+        (client,) = [end for end in seen.endpoints if end.endpoint == pair.endpoint]
+        pair.client.shutdown(socket.SHUT_WR)
+        pair.server.close()
+        client.wait_for("TIME-WAIT", within=5)
+        seen.forget(client)
+        seen.settled(within=5, quiet=0.02)
+        assert pair.endpoint not in {end.endpoint for end in seen.endpoints}
+    client.check(ladders.ACTIVE_CLOSE)
+
+
 def test_a_watch_of_one_endpoint_has_no_server() -> None:
     with (
         connected() as pair,
