@@ -150,6 +150,11 @@ def _start_guard(path: Path) -> "subprocess.Popen[bytes]":
 
 def _ensure_mounted() -> bool:
     """Mount tracefs if nobody has; return whether that was done."""
+    if os.geteuid() != 0:
+        raise SourceUnavailableError(
+            f"tracepoint: expected to run as root, found user {os.geteuid()}, who may not use {_ROOT}; "
+            "run as root, or go on with the source sock_diag"
+        )
     if (_ROOT / "instances").is_dir():
         return False
     if not _ROOT.is_dir():

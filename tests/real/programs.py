@@ -15,6 +15,7 @@ from harness.sources.choice import best_table
 from harness.states import TcpState
 
 _READY_WITHIN = 20.0
+PAGE = b"x" * 12_000
 
 
 def need(program: str) -> str:
@@ -65,12 +66,9 @@ def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[int]:
-    """Serve a page for half a second, so that every source sees the connection established.
-
-    nginx counts whole seconds: the first 8 KB go out at once, the rest waits its turn.
-    """
+    """Serve PAGE as /page."""
     program, port = need("nginx"), free_port()
-    (folder / "page").write_bytes(b"x" * 12_000)
+    (folder / "page").write_bytes(PAGE)
     config = folder / "nginx.conf"
     config.write_text(
         f"""
@@ -79,7 +77,7 @@ def nginx(folder: Path) -> Iterator[int]:
         http {{
             access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
             fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-            server {{ listen 127.0.0.1:{port}; root {folder}; limit_rate 8k; }}
+            server {{ listen 127.0.0.1:{port}; root {folder}; }}
         }}
         """
     )

@@ -125,10 +125,15 @@ MakeRoute = Callable[[int], Route]
 
 
 def test_curl_closes_first_and_nginx_follows(watcher: Watcher, route: MakeRoute, tmp_path: Path) -> None:
+    # curl waits for somebody to read its output: until then the connection stays as it is.
+    output = tmp_path / "output"
+    os.mkfifo(output)
     with programs.nginx(tmp_path) as port, watching(way := route(port), watcher) as seen:
-        argv = [programs.need("curl"), "-s", "-o", "/dev/null", f"http://127.0.0.1:{way.entry}/page"]
+        argv = [programs.need("curl"), "-s", "-o", str(output), f"http://127.0.0.1:{way.entry}/page"]
         with programs.running(argv, user=0 if watcher.user == NOBODY else None) as curl:
             client, server = wait_until_established(seen, way)
+            with acting_as(os.getuid()):
+                assert output.read_bytes() == programs.PAGE
             client.wait_for("TIME-WAIT", within=WITHIN)
             server.wait_for("CLOSED", within=WITHIN)
             assert curl.wait(WITHIN) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import SourceUnavailableError
 from harness.sources import tracefs
 from harness.sources.tracepoint import Tracepoint
 from harness.states import TcpState as S
@@ -113,6 +114,12 @@ def test_an_exit_that_forgot_to_close_leaves_no_instance_behind() -> None:
         [sys.executable, "-c", HOLD_AN_INSTANCE, "exit"], check=True, stdout=subprocess.PIPE, text=True
     )
     assert instances_of(int(done.stdout)) == []
+
+
+def test_an_ordinary_user_is_told_that_it_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sources.tracefs.os.geteuid", lambda: 1000)
+    with pytest.raises(SourceUnavailableError, match="expected to run as root, found user 1000"):
+        Tracepoint()
 
 
 def test_what_a_dead_process_left_is_swept_at_the_next_start() -> None:
