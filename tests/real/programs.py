@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,12 @@ def running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program while the body runs; with `port`, wait until it accepts connections there."""
     process = subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=user
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        user=user,
+        start_new_session=True,
     )
     with process:
         try:
@@ -49,7 +55,9 @@ def running(
                 _wait_until_listening(process, port)
             yield process
         finally:
-            process.kill()
+            # The session is the program's own: this ends what it has forked as well.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
