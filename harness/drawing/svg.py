@@ -18,11 +18,18 @@ _SLANT = 8
 
 # Presentation that old viewers understand comes first; the dark half is an override where it is understood.
 _STYLE = """
-  .paper { fill: #ffffff; } text { font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  fill: #1f2328; } .title { font-size: 15px; font-weight: bold; } .faint { fill: #59636e; } .lane { stroke:
-  #afb8c1; stroke-width: 1; } .state { fill: #ddf4ff; stroke: #0969da; } .inferred { fill: #ffffff; stroke:
-  #59636e; stroke-dasharray: 4 3; } .ACK { stroke: #59636e; } .FIN { stroke: #0969da; stroke-width: 2; }
-  .RST { stroke: #cf222e; stroke-width: 2; } path.ACK { fill: #59636e; } path.FIN { fill: #0969da; }
+  .paper { fill: #ffffff; }
+  text { font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328; }
+  .title { font-size: 15px; font-weight: bold; }
+  .faint { fill: #59636e; }
+  .lane { stroke: #afb8c1; stroke-width: 1; }
+  .state { fill: #ddf4ff; stroke: #0969da; }
+  .inferred { fill: #ffffff; stroke: #59636e; stroke-dasharray: 4 3; }
+  .ACK { stroke: #59636e; }
+  .FIN { stroke: #0969da; stroke-width: 2; }
+  .RST { stroke: #cf222e; stroke-width: 2; }
+  path.ACK { fill: #59636e; }
+  path.FIN { fill: #0969da; }
   path.RST { fill: #cf222e; }
 """
 _DARK = """
