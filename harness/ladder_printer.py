@@ -19,7 +19,8 @@ from harness.drawing.diagram import session_diagram, session_endpoints
 from harness.drawing.text import draw_text
 from harness.errors import HarnessError
 from harness.states import TcpState
-from harness.watching.seen import Seen, SeenEndpoint
+from harness.watching.seen import Seen
+from harness.watching.seen_endpoint import SeenEndpoint
 from harness.watching.watch import watch
 
 _RESTS = {TcpState.CLOSED, TcpState.TIME_WAIT}
@@ -73,6 +74,8 @@ class LadderPrinter:
         self._thread = threading.Thread(target=self._run, name="ladder printer", daemon=True)
         self._seen: Seen | None = None
         self._has_failed = False
+        # Events are told of followed ports only: the last session drawn stays, and with it its proxy's ports.
+        self._last_drawn: dict[str | None, Mapping[str, SeenEndpoint]] = {}
 
     def __call__(self, record: _Record) -> None:
         """Take a record: nothing more happens on the thread of the sessions."""
@@ -82,6 +85,8 @@ class LadderPrinter:
     def __enter__(self) -> Self:
         """Start to watch. Raises SourceUnavailableError if no source works here."""
         self._seen = self._watch.__enter__()
+        for note in self._seen.notes:
+            self._console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
         self._thread.start()
         return self
 
@@ -141,6 +146,7 @@ class LadderPrinter:
             if followed.is_at_rest(now):
                 del self._followed[key]
                 self._draw(followed)
+                self._forget_all_but(followed, key[0])
 
     def _draw(self, followed: _Followed) -> None:
         ends = followed.ends
@@ -152,11 +158,14 @@ class LadderPrinter:
             server_leg=ends["server leg"],
             opened_at=followed.opened_at,
         )
-        if self._seen is not None:
-            self._seen.forget(*ends.values())
         drawn = draw_text(
             diagram,
             width=min(self._console.width, _WIDEST),
             ascii_only=self._console.options.ascii_only,
         )
         self._console.print(f"{drawn}\n", markup=False, highlight=False, soft_wrap=True)
+
+    def _forget_all_but(self, followed: _Followed, proxy: str | None) -> None:
+        before, self._last_drawn[proxy] = self._last_drawn.get(proxy, {}), followed.ends
+        if self._seen is not None:
+            self._seen.forget(*before.values())

@@ -12,7 +12,8 @@ from harness.demo.judging import EndSeen, Outcome, Status, seen, together, why_n
 from harness.demo.stage import ActFailedError, Stage
 from harness.demo.walks import Step, Walk
 from harness.errors import StateNotReachedError
-from harness.watching.seen import AsyncSeen, AsyncSeenEndpoint
+from harness.watching.seen import AsyncSeen
+from harness.watching.seen_endpoint import AsyncSeenEndpoint
 
 PATIENCE: Final = 3.0
 """Seconds for a state to come. A FIN that the socket filter let in comes with the peer's next attempt."""
