@@ -18,8 +18,9 @@ from harness.transitions import KernelEvent, StateChange
 from harness.watching.history import EndpointHistory
 
 # Events of endpoints that nobody follows (yet): a short session may be over before anybody has learnt its
-# ports.
-_EARLIER_EVENTS = 20_000
+# ports. So many endpoints, so many events each.
+_EARLIER_ENDPOINTS = 5_000
+_EARLIER_EVENTS = 50
 # Forgotten endpoints whose TIME-WAIT rows may still be met; a session that old has no row any more.
 _FORGOTTEN = 20_000
 # The tracepoint holds events back for 0.2 ms to sort them; a look younger than that waits for them.
@@ -51,7 +52,7 @@ class Rounds:
         self._forgotten: dict[Endpoint, None] = {}  # as a set that knows which came first
         self._find_owners = find_owners
         self._owners_due = 0.0
-        self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
+        self._earlier: dict[Endpoint, deque[KernelEvent]] = {}
         self._narrow()
 
     def follow(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -60,7 +61,8 @@ class Rounds:
         for endpoint in new:
             self.histories[endpoint] = self._new_history(endpoint)
         self._named.update(new)
-        self._tell([event for event in self._earlier if event.endpoint in set(new)])
+        for endpoint in new:
+            self._tell(self._earlier.pop(endpoint, ()))
         self._narrow()
         return new
 
@@ -138,11 +140,16 @@ class Rounds:
         for event in events:
             history = self._history_for(event)
             if history is None:
-                self._earlier.append(event)
+                self._keep_for_later(event)
             elif isinstance(event, StateChange):
                 history.saw_change(event)
             else:
                 history.saw_segment(event)
+
+    def _keep_for_later(self, event: KernelEvent) -> None:
+        self._earlier.setdefault(event.endpoint, deque(maxlen=_EARLIER_EVENTS)).append(event)
+        if len(self._earlier) > _EARLIER_ENDPOINTS:
+            del self._earlier[next(iter(self._earlier))]
 
     def _narrow(self) -> None:
         # A busy machine has many more events than those of the followed connections.
