@@ -27,7 +27,8 @@ _RESTS = {TcpState.CLOSED, TcpState.TIME_WAIT}
 # An end may close some time after the proxy is done with it; how it ended by then is drawn as it is.
 _LAST_STATES_WITHIN = 0.5
 _LOOK_AGAIN = 0.02
-_SESSIONS_AT_ONCE = 1000
+# A crowd cannot be read as drawings, and drawing it would take time from relaying it.
+_SESSIONS_AT_ONCE = 50
 _NAMES = ("client", "client leg", "server leg", "server")
 
 _DRAWN = ("session.opened", "fin.", "reset.", "leg.")
@@ -74,6 +75,7 @@ class LadderPrinter:
         self._thread = threading.Thread(target=self._run, name="ladder printer", daemon=True)
         self._seen: Seen | None = None
         self._has_failed = False
+        self._not_drawn = 0
         # Events are told of followed ports only: the last session drawn stays, and with it its proxy's ports.
         self._last_drawn: dict[str | None, Mapping[str, SeenEndpoint]] = {}
 
@@ -86,7 +88,7 @@ class LadderPrinter:
         """Start to watch. Raises SourceUnavailableError if no source works here."""
         self._seen = self._watch.__enter__()
         for note in self._seen.notes:
-            self._console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+            self._say(f"note: {note}")
         self._thread.start()
         return self
 
@@ -106,9 +108,11 @@ class LadderPrinter:
                 if self._seen is not None:
                     self._seen.wait_for_news(_LOOK_AGAIN)
                 self._draw_what_rests()
+            if self._not_drawn:
+                self._say(f"{self._not_drawn} sessions were not drawn: more than {_SESSIONS_AT_ONCE} at once")
         except HarnessError as error:
             self._has_failed = True
-            self._console.print(f"no more ladders: {error}", markup=False, highlight=False)
+            self._say(f"no more ladders: {error}")
 
     def _waits_for_rest(self) -> bool:
         """Whether a session is over that is not drawn yet."""
@@ -134,7 +138,8 @@ class LadderPrinter:
         key = record.proxy, record.session
         if record.event == "session.opened" and self._seen is not None:
             if len(self._followed) >= _SESSIONS_AT_ONCE:
-                return None  # a crowd cannot be read as drawings; the journal has it
+                self._not_drawn += 1
+                return None
             endpoints = session_endpoints(record.as_dict())
             ends = self._seen.add(*endpoints.values(), names=_NAMES)
             self._followed[key] = _Followed(at - record.t, dict(zip(endpoints, ends, strict=True)))
@@ -163,9 +168,12 @@ class LadderPrinter:
             width=min(self._console.width, _WIDEST),
             ascii_only=self._console.options.ascii_only,
         )
-        self._console.print(f"{drawn}\n", markup=False, highlight=False, soft_wrap=True)
+        self._say(f"{drawn}\n")
 
     def _forget_all_but(self, followed: _Followed, proxy: str | None) -> None:
         before, self._last_drawn[proxy] = self._last_drawn.get(proxy, {}), followed.ends
         if self._seen is not None:
             self._seen.forget(*before.values())
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
