@@ -1,10 +1,12 @@
 """Real programs for tests: started in a directory of their own on a free port, ended by their process id."""
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -100,3 +102,15 @@ def redis(folder: Path) -> Iterator[int]:
     argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with running(argv, port=port):
         yield port
+
+
+@contextmanager
+def finproxy(upstream: int) -> Iterator[int]:
+    """Run the proxy before a port, as a user would; yields the port to connect to."""
+    argv = [sys.executable, "-m", "finproxy", "run", "0", str(upstream), "--quiet", "--journal", "-"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["address"][1]
+        finally:
+            process.kill()

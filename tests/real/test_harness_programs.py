@@ -7,7 +7,7 @@ slipping the proxy in means another Route and nothing else.
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,13 +115,17 @@ def watcher(request: pytest.FixtureRequest) -> Watcher:
     return request.param
 
 
-@pytest.fixture
-def route() -> Callable[[int], Route]:
-    """Give the way from a client to a server's port: here the direct one."""
-    return lambda upstream: Route(upstream, upstream)
-
-
 MakeRoute = Callable[[int], Route]
+
+
+@pytest.fixture(params=["direct", "proxied"])
+def route(request: pytest.FixtureRequest) -> Iterator[MakeRoute]:
+    """Give the way from a client to a server's port: the direct one, and the one through the proxy."""
+    if request.param == "direct":
+        yield lambda upstream: Route(upstream, upstream)
+        return
+    with ExitStack() as proxies:
+        yield lambda upstream: Route(proxies.enter_context(programs.finproxy(upstream)), upstream)
 
 
 def test_curl_closes_first_and_nginx_follows(watcher: Watcher, route: MakeRoute, tmp_path: Path) -> None:

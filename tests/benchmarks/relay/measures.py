@@ -19,54 +19,65 @@ IDLE_SESSIONS = 5000
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way to the server: directly, or through a relay."""
+
+    port: int
+    process: psutil.Process | None = None
+    """The relay; None where there is none."""
+    forks: bool = False
+    """It makes a process for each session, of which there cannot be thousands."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """One figure: how it is called, its unit, and whether more is better."""
 
     name: str
     unit: str
     more_is_better: bool
-    take: Callable[[Path, int, psutil.Process | None], float | None]
-    """Given the load generator, the relay's port and its process; None where it does not apply."""
+    take: Callable[[Path, Way], float | None]
+    """Given the load generator; None where it does not apply."""
 
 
 def load(generator: Path, *arguments: object) -> dict[str, float]:
     """Run the load generator; its figures by name."""
     command = [str(generator), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}
 
 
-def _loaded(figure: str, *arguments: object) -> Callable[[Path, int, psutil.Process | None], float]:
-    def take(generator: Path, port: int, _process: psutil.Process | None) -> float:
+def _loaded(figure: str, *arguments: object) -> Callable[[Path, Way], float]:
+    def take(generator: Path, way: Way) -> float:
         what, *rest = arguments
-        return load(generator, what, port, *rest)[figure]
+        return load(generator, what, way.port, *rest)[figure]
 
     return take
 
 
-def _cpu_per_gib(generator: Path, port: int, process: psutil.Process | None) -> float | None:
-    if process is None:
+def _cpu_per_gib(generator: Path, way: Way) -> float | None:
+    if (process := way.process) is None:
         return None
     before = _cpu_seconds(process)
-    load(generator, "bulk", port, MIB, 1)
+    load(generator, "bulk", way.port, MIB, 1)
     return (_cpu_seconds(process) - before) * 1024 / MIB
 
 
-def _cpu_per_1000_sessions(generator: Path, port: int, process: psutil.Process | None) -> float | None:
-    if process is None:
+def _cpu_per_1000_sessions(generator: Path, way: Way) -> float | None:
+    if (process := way.process) is None:
         return None
     before = _cpu_seconds(process)
-    done = load(generator, "sessions", port, SECONDS, 4)["sessions_per_s"] * SECONDS
+    done = load(generator, "sessions", way.port, SECONDS, 4)["sessions_per_s"] * SECONDS
     return (_cpu_seconds(process) - before) * 1000 / done
 
 
-def _memory_per_idle_session(generator: Path, port: int, process: psutil.Process | None) -> float | None:
-    if process is None or process.children():
+def _memory_per_idle_session(generator: Path, way: Way) -> float | None:
+    if (process := way.process) is None or way.forks:
         return None  # a process for each session has no memory of one session to speak of
     before = _memory(process)
-    command = [str(generator), "idle", str(port), str(IDLE_SESSIONS)]
+    command = [str(generator), "idle", str(way.port), str(IDLE_SESSIONS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crowd:
         assert crowd.stdin is not None
         assert crowd.stdout is not None

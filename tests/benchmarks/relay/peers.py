@@ -20,7 +20,7 @@ from pathlib import Path
 _HAPROXY = """
 global
   nbthread 1
-  maxconn 20000
+  maxconn 8000
 defaults
   mode tcp
   timeout connect 5s
@@ -35,7 +35,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-load_module modules/ngx_stream_module.so;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 events {{ worker_connections 16000; }}
 stream {{ server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{upstream}; tcp_nodelay on; }} }}
 """
@@ -49,6 +49,7 @@ class Peer:
     program: str
     command: Callable[[int, int, Path], list[str]]
     """Given the port to listen on, the upstream's port and a folder for its files."""
+    forks: bool = False
 
 
 def _haproxy(port: int, upstream: int, folder: Path) -> list[str]:
@@ -89,7 +90,7 @@ WITH_A_RULE = Peer("finproxy, one rule", sys.executable, _finproxy("--rule", "cl
 OTHERS = (
     Peer("haproxy (1 thread)", "haproxy", _haproxy),
     Peer("nginx stream (1 worker)", "nginx", _nginx),
-    Peer("socat", "socat", _socat),
+    Peer("socat", "socat", _socat, forks=True),
     Peer("toxiproxy", os.environ.get("TOXIPROXY_SERVER", "toxiproxy-server"), _toxiproxy),
 )
 

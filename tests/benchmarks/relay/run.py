@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> None:
     with ExitStack() as stack:
         generator = stack.enter_context(load_generator())
         port = stack.enter_context(_serving(generator))
-        ways: dict[str, tuple[int, psutil.Process | None]] = {DIRECT: (port, None)}
+        ways = {DIRECT: measures.Way(port)}
         for peer in peers.present():
             peer_port, process = stack.enter_context(peers.running(peer, port))
-            ways[peer.name] = peer_port, psutil.Process(process.pid)
+            ways[peer.name] = measures.Way(peer_port, psutil.Process(process.pid), peer.forks)
         figures = _measure(generator, ways, options.rounds)
     print(table(figures, list(ways)))
 
@@ -41,15 +41,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _measure(generator: Path, ways: dict[str, tuple[int, psutil.Process | None]], rounds: int) -> Figures:
+def _measure(generator: Path, ways: dict[str, measures.Way], rounds: int) -> Figures:
     figures: Figures = {}
     with Progress(transient=True) as progress:
         task = progress.add_task("measuring", total=rounds * len(measures.MEASURES) * len(ways))
         for _ in range(rounds):
             for measure in measures.MEASURES:
-                for name, (port, process) in ways.items():
+                for name, way in ways.items():
                     progress.update(task, advance=1, description=f"{measure.name}: {name}")
-                    if (figure := measure.take(generator, port, process)) is not None:
+                    if (figure := measure.take(generator, way)) is not None:
                         figures.setdefault((measure.name, name), []).append(figure)
     return figures
 
@@ -86,8 +86,10 @@ def load_generator() -> Iterator[Path]:
 def _serving(generator: Path) -> Iterator[int]:
     with subprocess.Popen([str(generator), "serve"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield int(server.stdout.readline().split()[1])
-        server.kill()
+        try:
+            yield int(server.stdout.readline().split()[1])
+        finally:
+            server.kill()
 
 
 if __name__ == "__main__":
