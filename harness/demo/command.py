@@ -104,10 +104,13 @@ class _Demo:
                 report = await self._walk_down(stage, seen)
                 diagram = _diagram(stage, seen)
                 self._show(report, diagram)
-                if options.row is not None and self._screen and sys.stdin.isatty():
+                if options.row is not None and self._screen and self._somebody_looks():
                     self._screen.hold(options.row)
                     await _enter_or_interrupt()
         return 0 if report.ok else 1
+
+    def _somebody_looks(self) -> bool:
+        return self._console.is_terminal and sys.stdin.isatty()
 
     async def _walk_down(self, stage: Stage, seen: AsyncSeen) -> Report:
         report = Report(
