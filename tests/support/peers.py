@@ -72,6 +72,15 @@ class Peer:
         with patience(f"room for {len(data)} bytes"):
             await trio.SocketStream(self._socket).send_all(data)
 
+    def make_room(self, count: int) -> None:
+        """Let its kernel take so many bytes, though nobody reads them."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * count)
+
+    async def send_with_fin(self, data: bytes) -> None:
+        """Leave these bytes to the segment that carries the FIN: `fin` or `close` comes next."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        await self.send(data)
+
     def fin(self) -> None:
         """End its flow and keep reading: a half-close."""
         self._socket.shutdown(socket.SHUT_WR)

@@ -35,6 +35,7 @@ class Story:
         """Observe."""
         self.records.append(record)
         self._more.set()
+        self._more = trio.Event()
 
     def find(
         self, event: str, leg: str | Leg | None = None, session: int | None = None
@@ -58,7 +59,6 @@ class Story:
         """Wait until there are `count` such records; the last of them."""
         with trio.move_on_after(PATIENCE):
             while len(found := self.find(event, leg, session)) < count:
-                self._more = trio.Event()
                 await self._more.wait()
             return found[count - 1]
         raise AssertionError(f"waited in vain for {event} {leg or ''}; the story so far: {self.lines()}")
