@@ -6,6 +6,7 @@ Each wait is bounded, so that a test which waits for what never comes fails and 
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -72,14 +73,17 @@ class Peer:
         with patience(f"room for {len(data)} bytes"):
             await trio.SocketStream(self._socket).send_all(data)
 
-    def make_room(self, count: int) -> None:
-        """Let its kernel take so many bytes, though nobody reads them."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * count)
+    async def leave_to_kernel(self, data: bytes) -> None:
+        """Send to somebody who does not read: `SocketStream` would keep the last of it from the kernel."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+        with patience(f"room for {len(data)} bytes in its kernel"):
+            while data:
+                data = data[await self._socket.send(data) :]
 
-    async def send_with_fin(self, data: bytes) -> None:
-        """Leave these bytes to the segment that carries the FIN: `fin` or `close` comes next."""
+    def leave_to_the_fin(self, data: bytes) -> None:
+        """Let the FIN's own segment carry these bytes: `fin` or `close` has to come at once."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        await self.send(data)
+        assert os.write(self._socket.fileno(), data) == len(data)
 
     def fin(self) -> None:
         """End its flow and keep reading: a half-close."""

@@ -73,7 +73,7 @@ def _usable(request: pytest.FixtureRequest, name: str) -> str:
     return name
 
 
-@pytest.fixture(params=HOSTS.values(), ids=HOSTS.keys())
+@pytest.fixture(params=list(HOSTS.values()), ids=list(HOSTS))
 def host(request: pytest.FixtureRequest) -> str:
     """A loopback address of each IP version."""
     address: str = request.param

@@ -30,8 +30,8 @@ class Row(NamedTuple):
     """One endpoint in the kernel's table."""
 
     state: str
-    retries: int
-    """How often its last segment was sent again, or its peer's window asked for."""
+    timer: int
+    """Hundredths of a second until it asks again: sends a segment once more, or asks for the window."""
 
 
 def row(endpoint: Connection) -> Row:
@@ -41,7 +41,7 @@ def row(endpoint: Connection) -> Row:
     for line in Path(table).read_text().splitlines()[1:]:
         fields = line.split()
         if fields[1:3] == wanted:
-            return Row(str(KernelState(int(fields[3], 16))), int(fields[6], 16) + int(fields[8]))
+            return Row(str(KernelState(int(fields[3], 16))), int(fields[5].partition(":")[2], 16))
     return Row(GONE, 0)
 
 
@@ -73,31 +73,32 @@ class Act(Stage):
     async def reach(self, near: str, far: str) -> None:
         """Wait until the near and the far endpoint are in these states."""
         with patience(f"{near} and {far}; the last were {self.states}, the story {self.lines()}"):
-            while self.states != (near, far):
+            while self.states != (near, far):  # noqa: ASYNC110 - no event tells what the kernel does
                 await trio.sleep(0.001)
 
     async def outlast(self, leg: Leg, more: int = 1) -> None:
         """Wait until an endpoint has asked again in vain, and see that this does not change its state."""
-        before = row(self.endpoints[leg])
-        with patience(f"{leg} to send again in {before.state}"):
-            while (now := row(self.endpoints[leg])).retries < before.retries + more:
-                assert now.state == before.state
+        now = begun = row(self.endpoints[leg])
+        with patience(f"{leg} to send again in {begun.state}"):
+            while more:
+                before, now = now, row(self.endpoints[leg])
+                assert now.state == begun.state
+                more -= now.timer > before.timer  # it ran out and was started again
                 await trio.sleep(0.001)
-        assert now.state == before.state
 
-    async def send(self, data: bytes) -> None:
-        """Let the near endpoint send."""
-        self.sent += data
-        await self.near.send(data)
-
-    async def fill(self) -> None:
-        """Let the near endpoint send what the technique needs to hold a FIN behind it, if any."""
+    async def fill(self, peer: Peer | None = None) -> None:
+        """Let the near endpoint, or another, send what the technique needs to hold a FIN behind it."""
         if self.technique == "zero-window":
-            await self.send(os.urandom(PENDING))
+            self.sent = self.sent or os.urandom(PENDING)
+            await (peer or self.near).leave_to_kernel(self.sent)
 
     async def happens(self, event: str, leg: Leg | None = None) -> finproxy.Record:
         """Wait for a record of this session."""
         return await self.story.until(event, leg, self.number)
+
+    async def happens_first(self, *events: str) -> str:
+        """Wait until one of these has happened: which."""
+        return await self.story.first(*events, session=self.number)
 
     async def keep_out(self) -> finproxy.Record:
         """Let the near endpoint half-close, and wait until its FIN is held."""
@@ -141,8 +142,6 @@ class Scene:
         """Another session."""
         client = await connect(self.proxy.address)
         server = await self.upstream.accept()
-        for peer in (client, server):
-            peer.make_room(PENDING)
         opened = await self._opened(client)
         assert opened.session is not None
         session = self.proxy.sessions[opened.session]

@@ -40,12 +40,12 @@ async def test_the_sender_waits_in_fin_wait_1_until_release_and_loses_nothing(
 async def _hold_and_release(s: Act, before: int, within: int, closes: bool) -> None:
     sent = os.urandom(before + within)
     if s.technique == "zero-window":
-        await s.near.send(sent[:before])
+        await s.near.leave_to_kernel(sent[:before])
     else:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(s.near.send, sent[:before])
             assert await s.far.receive(before) == sent[:before]
-    await s.near.send_with_fin(sent[before:])
+    s.near.leave_to_the_fin(sent[before:])
     s.near.close() if closes else s.near.fin()
 
     held = await s.happens("fin.held", s.near_leg)
@@ -139,8 +139,7 @@ async def test_the_far_endpoint_can_answer_while_it_is_held(technique: str, host
 async def test_both_ends_are_held_and_released_together(technique: str) -> None:
     async with act(technique, "any.fin -> hold at wire") as s:
         for peer in (s.client, s.server):
-            if technique == "zero-window":
-                await peer.send(bytes(PENDING))
+            await s.fill(peer)
             peer.fin()
         await s.story.until("fin.held", count=2)
         await s.reach("FIN-WAIT-1", "FIN-WAIT-1")

@@ -54,13 +54,9 @@ async def test_both_may_reorder_and_the_later_one_goes_first(exact: str) -> None
 
 
 @both_ways
-async def test_simultaneous_puts_both_ends_in_closing_at_one_moment(
-    exact: str, host: str, near: str
-) -> None:
+async def test_simultaneous_puts_both_ends_in_closing_at_one_moment(exact: str, host: str, near: str) -> None:
     glance = Glance("fin.sent", ("CLOSING", "CLOSING"), count=2)
-    async with act(
-        exact, "any.fin -> simultaneous at wire", near=near, host=host, observers=(glance,)
-    ) as s:
+    async with act(exact, "any.fin -> simultaneous at wire", near=near, host=host, observers=(glance,)) as s:
         await s.near.send(b"first")
         assert await s.far.receive(5) == b"first"
         s.near.fin()
@@ -95,7 +91,7 @@ async def test_simultaneous_keeps_a_fin_with_data_at_the_relay_and_says_so(
     exact: str, near: str, closes: bool
 ) -> None:
     async with act(exact, "any.fin -> simultaneous at wire", near=near) as s:
-        await s.near.send_with_fin(b"last words")
+        s.near.leave_to_the_fin(b"last words")
         s.near.close() if closes else s.near.fin()
         slipped = await s.happens("fin.slipped", s.near_leg)
         await s.happens("fin.held", s.near_leg)
@@ -111,9 +107,9 @@ async def test_simultaneous_keeps_a_fin_with_data_at_the_relay_and_says_so(
 
 async def test_two_fins_with_data_lose_nothing(exact: str) -> None:
     async with act(exact, "any.fin -> simultaneous at wire") as s:
-        await s.client.send_with_fin(b"from the client")
-        await s.server.send_with_fin(b"from the server")
+        s.client.leave_to_the_fin(b"from the client")
         s.client.fin()
+        s.server.leave_to_the_fin(b"from the server")
         s.server.fin()
         with trio.fail_after(20):
             assert await s.client.read_until_eof() == b"from the server"

@@ -69,8 +69,7 @@ async def test_closing_and_established(technique: str, host: str, near: str) -> 
 async def test_closing_at_both_ends(technique: str, host: str) -> None:
     async with act(technique, "any.fin -> hold at wire", host=host) as s:
         await s.fill()
-        if technique == "zero-window":
-            await s.far.send(s.sent)
+        await s.fill(s.far)
         s.near.fin()
         s.far.fin()
         await s.story.until("fin.held", count=2)
@@ -127,8 +126,7 @@ async def test_table_154_in_lock_step(technique: str) -> None:
         await s.release()
         await s.reach("FIN-WAIT-2", "CLOSE-WAIT")
         await s.server.read_until_eof()
-        if technique == "zero-window":
-            await s.server.send(s.sent)
+        await s.fill(s.server)
         s.server.fin()
         await s.happens("fin.held", Leg.SERVER)
         await s.reach("FIN-WAIT-2", "LAST-ACK")
