@@ -54,6 +54,8 @@ class Endpoint:
     """What a moment or a request has laid down for the end, should it come."""
     kept_out: bool = False
     """Its FIN segment has arrived and is kept from being accepted: the endpoint waits for an ACK."""
+    let_in: bool = False
+    """Its FIN segment was let in: once it is received, it is passed on without asking the rules again."""
     lost_why: str = ""
     """Why the leg is lost, once it is."""
     abort_why: str | None = None

@@ -126,13 +126,15 @@ class Engine:
     def _fin_kept_out(self, end: Endpoint) -> None:
         end.kept_out = True
         self.closed_first = self.closed_first or end.leg
-        if end.flow_state is FlowState.FLOWING:
+        if not self._fates.blackholed:
+            # Also where a rule has sent a FIN in its name already: the segment is kept for its own sake.
             self._decide(end, rules.Fin())
             self._end_has_come(end)
 
     def _leg_lost(self, end: Endpoint, how: FlowEnd, why: str) -> None:
         if end.kept:
             self._fates.drop(end, why)  # the FIN that was kept has become a reset
+        end.kept_out = end.let_in = False
         end.move_leg(LegAct.LOST)
         end.ended = how
         end.lost_why = why
@@ -225,6 +227,8 @@ class Engine:
             self._fates.pass_on(end)
         elif end.armed:
             self._apply(end, end.armed)
+        elif end.let_in:
+            self._fates.pass_on(end)
         elif chosen := self.book.choose(end.leg, trigger):
             self._fates.report("rule.fired", end, rule=chosen.name)
             if (
@@ -269,6 +273,8 @@ class Engine:
                     self._fates.keep(end, chosen)
                 else:
                     self._fates.meet(end, other)
+                    if end.kept_out:
+                        self._end_has_come(end)  # before it is let in: the two FINs cross
                     self._fates.pass_on(end, why)
             case rules.SendFin():
                 self._fates.cut(end, why)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import commands, rules
+from . import commands
 from .endpoint import Endpoint, Kept
 from .legs import FlowEnd, Leg, Relayed
-from .rulebook import InPlay, requested
+from .rulebook import InPlay
 from .transitions import FlowAct, FlowState, LegAct, LegState
 
 
@@ -63,14 +63,14 @@ class Fates:
         Nothing is lost by it: for this action only FINs without data are kept out.
         """
         if end.kept_out and other.kept_out:
-            for teller in (end, other):
-                teller.move_flow(FlowAct.TELL)
-                self.do(commands.SendFin(self.other(teller).leg))
+            self.tell_fin(end)
+            self.tell_fin(other)
 
     def let_in(self, end: Endpoint) -> None:
         """Let a kept-out FIN in; once it is received, it is passed on without asking the rules again."""
         end.kept_out = False
-        end.armed = requested(rules.Relay())
+        end.let_in = True
+        end.armed = None
         self.do(commands.LetFinIn(end.leg))
 
     def drop(self, end: Endpoint, why: str = "") -> None:
@@ -94,13 +94,15 @@ class Fates:
             self.drop(end)
         elif end.told is Relayed.NOTHING and other.abort_why is None:
             self.tell_fin(end)
-        elif end.flow_state is FlowState.KEPT:
+        elif end.flow_state is FlowState.KEPT and not end.kept_out:
             self.drop(end)  # a reset was kept, but its FIN has told the end already
 
     def tell_fin(self, end: Endpoint) -> None:
         """Send a FIN to the other endpoint in the name of this one."""
         end.move_flow(FlowAct.TELL)
-        if not end.fin_asked:  # one may be waiting for room behind the last bytes
+        if end.told is Relayed.FIN:
+            end.move_flow(FlowAct.TOLD)
+        elif not end.fin_asked:  # one may be waiting for room behind the last bytes
             end.fin_asked = True
             self.do(commands.SendFin(end.leg.other))
 

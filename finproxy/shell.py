@@ -137,7 +137,7 @@ class Shell:
         )
         self.tell(events.SessionOpened(0.0))
         if self._around.wire:
-            for leg in set(Leg) - set(self._holds):
+            for leg in set(Leg) - set(self._holds) - self._given_up:
                 self._around.wire.let_pass(leg, self.legs[leg])
 
     def _ready(self, leg: Leg, bits: int) -> None:
@@ -180,6 +180,7 @@ class Shell:
         if leg in self._lost or self.ending:
             return
         flow = self.flows[leg]
+        flow.paused = False  # there is no FIN left to keep out, and what came before the loss is still here
         self._move(flow)
         nobody_reads = self.legs[leg.other].lost is not None
         if flow.ended or flow.stopped or nobody_reads:

@@ -59,9 +59,10 @@ class HeldLeg:
 class WireWatch:
     """One technique at work for one proxy."""
 
-    def __init__(self, technique: Technique, proxy_rules: Iterable[Rule]) -> None:
+    def __init__(self, technique: Technique, at_wire: Iterable[Rule]) -> None:
         self.technique = technique
-        self._keeps = _keeps(proxy_rules)
+        self._rules = tuple(at_wire)
+        self._keeps = _keeps(self._rules)
         self._held: set[HeldLeg] = set()
         self._any_held = trio.Event()
 
@@ -71,9 +72,9 @@ class WireWatch:
         Raises:
             WireError: it cannot.
         """
-        for leg in self._keeps:
+        for keep in {_keep(rule.action) for rule in self._rules}:
             with socket.socket() as trial:
-                self.prepare(leg, trial)
+                self.technique.prepare(trial, keep)
 
     def prepare(self, leg: Leg, sock: socket.socket) -> None:
         """Make a socket that will be listening (client leg) or connecting (server leg) keep FINs out."""
@@ -119,7 +120,8 @@ class WireWatch:
             await self._any_held.wait()
             started = time.perf_counter()
             for held in tuple(self._held):
-                held.look()
+                if held in self._held:  # what an earlier one was told may have ended this one's session
+                    held.look()
             spent = time.perf_counter() - started
             if not self._held:
                 self._any_held = trio.Event()
@@ -200,12 +202,12 @@ def _keep(action: rules.Action) -> Keep:
     return Keep.BARE_FIN if isinstance(action, rules.Simultaneous) else Keep.FIN
 
 
-def _keeps(proxy_rules: Iterable[Rule]) -> dict[Leg, Keep]:
+def _keeps(at_wire: Iterable[Rule]) -> dict[Leg, Keep]:
     """What sockets of each leg keep out from their birth: what the first rule at wire wants."""
     keeps: dict[Leg, Keep] = {}
-    for rule in proxy_rules:
+    for rule in at_wire:
         for leg in Leg:
-            if rule.at_wire and rule.concerns(leg):
+            if rule.concerns(leg):
                 keeps.setdefault(leg, _keep(rule.action))
     return keeps
 

@@ -26,7 +26,8 @@ from finproxy.wire.technique import WireError
 TAG = "finproxy"
 COMMANDS = {4: "iptables", 6: "ip6tables"}
 
-_QUEUES = Path("/proc/net/netfilter/nfnetlink_queue")
+# Of this thread: it may live in another network namespace than the process, whose /proc/net is.
+_QUEUES = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
 _OURS = re.compile(rf"^-A (INPUT .*\b{TAG}:pid=\d+:start=\d+\b.*--queue-num (\d+)\b.*)$", re.MULTILINE)
 _PATIENCE = "5"  # seconds to wait while another program holds the firewall's lock
 

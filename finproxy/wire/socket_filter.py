@@ -120,7 +120,9 @@ class FilterHold(WireHold):
         """See `WireHold.look`. A duplicate that the peer retransmits needlessly can pass for a FIN."""
         if (decided_already := decided(self._leg)) is not None:
             return decided_already
-        if self._keep is Keep.DATA and tcp_info.out_of_order(self._leg) > self._early_before:
+        # After a release any data that comes before the retransmission is out of order too.
+        waits = self._armed and self._keep is Keep.DATA
+        if waits and tcp_info.out_of_order(self._leg) > self._early_before:
             return Sight.OVERTOOK
         return Sight.KEPT_OUT if tcp_info.drops(self._leg) > self._drops_before else Sight.NOTHING
 

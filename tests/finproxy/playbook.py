@@ -19,9 +19,15 @@ import textwrap
 from finproxy import commands, events, rules
 from finproxy.engine import Engine
 from finproxy.legs import Leg
-from finproxy.notation import parse_rule
+from finproxy.notation import parse_action, parse_rule
 from finproxy.rulebook import InPlay, RuleBook
 from finproxy.units import format_duration, parse_duration
+
+_FINS: dict[str, type[events.FinReceived | events.FinKeptOut | events.FinOvertook]] = {
+    "": events.FinReceived,
+    "kept out": events.FinKeptOut,
+    "overtook": events.FinOvertook,
+}
 
 
 class Conversation:
@@ -44,8 +50,8 @@ class Conversation:
         match name.split():
             case ["open"]:
                 event = events.SessionOpened(t)
-            case [leg, "FIN"]:
-                event = events.FinReceived(t, Leg(leg))
+            case [leg, "FIN", *what]:
+                event = _FINS[" ".join(what)](t, Leg(leg))
             case [leg, "RST"]:
                 event = events.ResetReceived(t, Leg(leg))
             case [leg, "failed"]:
@@ -62,6 +68,8 @@ class Conversation:
                 event = events.TimerFired(t, [timer for timer in self._timers if timer.leg is Leg(leg)][-1])
             case ["first", "timer", leg]:
                 event = events.TimerFired(t, next(timer for timer in self._timers if timer.leg is Leg(leg)))
+            case ["ask", leg, *action]:
+                event = events.ActionRequested(t, Leg(leg), parse_action(" ".join(action)))
             case ["hold", leg]:
                 event = events.ActionRequested(t, Leg(leg), rules.Hold())
             case ["let", "go", leg]:
@@ -90,6 +98,10 @@ def name_of(command: commands.Command) -> str:
             name = f"discard {leg}"
         case commands.StopMoving(_):
             name = "stop moving"
+        case commands.KeepFinOut(leg, _):
+            name = f"keep FIN of {leg} out"
+        case commands.LetFinIn(leg):
+            name = f"let FIN of {leg} in"
         case commands.SendFin(leg):
             name = f"FIN to {leg}"
         case commands.AwaitDelivery(leg, bounded):

@@ -23,7 +23,19 @@ _triggers = st.sampled_from(
 _actions = plain_actions | st.sampled_from(
     [rules.Delay(1), rules.Delay(1, 0.5), rules.Hold(), rules.Hold(1), rules.Truncate(5)]
 )
-_rules = st.builds(Rule, any_leg, _triggers, _actions)
+_wire_actions = st.sampled_from(
+    [
+        rules.Hold(),
+        rules.Hold(1),
+        rules.Delay(1),
+        rules.Drop(),
+        rules.Reorder(),
+        rules.Simultaneous(),
+        rules.Overtake(),
+    ]
+)
+_wire_rules = st.builds(Rule, any_leg, st.just(rules.Fin()), _wire_actions, at_wire=st.just(True))
+_rules = st.builds(Rule, any_leg, _triggers, _actions) | _wire_rules
 _rule_lists = st.lists(_rules, max_size=3)
 _orders = st.lists(st.integers(0, 1_000), max_size=12)
 """Which of the possible events comes next, again and again."""
@@ -32,7 +44,8 @@ _orders = st.lists(st.integers(0, 1_000), max_size=12)
 class Shell:
     """A model of the shell around the engine: it knows which events are possible, and keeps books."""
 
-    def __init__(self, book: Iterable[Rule]) -> None:
+    def __init__(self, book: Iterable[Rule], *, asks_for_fins: bool = False) -> None:
+        self._asks_for_fins = asks_for_fins
         self.engine = Engine(RuleBook(InPlay(rule) for rule in book))
         self.heard: list[events.Event] = []
         self.said: list[commands.Command] = []
@@ -45,6 +58,10 @@ class Shell:
         self._marks: list[commands.WatchBytes] = []
         self._idles: list[commands.WatchIdle] = []
         self._stopped = False
+        self._watched: dict[Leg, rules.Action] = {}
+        """The legs whose segments are looked at, as long as nothing decisive was seen."""
+        self.kept_out: set[Leg] = set()
+        """The legs whose FIN waits outside."""
         self.tell(events.SessionOpened(0.0))
 
     def possible(self) -> list[events.Event]:
@@ -54,13 +71,18 @@ class Shell:
         t = self.at + 1
         here = [leg for leg in Leg if leg not in self._gone]
         reading = [leg for leg in here if leg not in self._finished and not self._stopped]
-        found: list[events.Event] = [events.FinReceived(t, leg) for leg in reading]
+        found: list[events.Event] = [
+            events.FinReceived(t, leg) for leg in reading if leg not in self.kept_out
+        ]
+        found += [self._sight(t, leg) for leg in here if leg in self._watched]
         found += [events.FinSent(t, leg) for leg in here if leg in self._fin_due and not self._stopped]
         found += [events.Delivered(t, leg) for leg in here if leg in self._awaited]
         found += [events.BytesReached(t, mark.leg, mark.count) for mark in self._marks if mark.leg in reading]
         found += [events.TimerFired(t, timer) for timer in self._timers]
         found += [events.IdleReached(t, idle.leg, idle.delay) for idle in self._idles]
         found += [events.ActionRequested(t, leg, rules.Hold()) for leg in Leg if self._can_hold(leg)]
+        if self._asks_for_fins:
+            found += [events.ActionRequested(t, leg, rules.SendFin()) for leg in Leg]
         found += [events.Released(t, leg) for leg in Leg if self._can_release(leg)]
         found += [events.ResetReceived(t, leg) for leg in here]
         found += [events.LegFailed(t, leg, "timed out") for leg in here]
@@ -97,7 +119,16 @@ class Shell:
         if isinstance(event, events.Released):
             kept = self.engine.endpoint(event.leg).kept
             return kept is not None and isinstance(kept.action, rules.Hold)
-        return isinstance(event, events.FinReceived | events.FinSent | events.Delivered | events.TimerFired)
+        return isinstance(
+            event,
+            events.FinReceived | events.FinKeptOut | events.FinSent | events.Delivered | events.TimerFired,
+        )
+
+    def _sight(self, t: float, leg: Leg) -> events.FinKeptOut | events.FinOvertook:
+        """What is seen of the leg's FIN, if it does not slip in."""
+        if isinstance(self._watched[leg], rules.Overtake):
+            return events.FinOvertook(t, leg)
+        return events.FinKeptOut(t, leg)
 
     def _can_hold(self, leg: Leg) -> bool:
         end = self.engine.endpoint(leg)
@@ -109,10 +140,15 @@ class Shell:
 
     def _note(self, event: events.Event) -> None:
         match event:
+            case events.FinKeptOut(leg=leg):
+                del self._watched[leg]
+                self.kept_out.add(leg)
+            case events.FinOvertook(leg=leg):
+                del self._watched[leg]
             case events.FinReceived(leg=leg):
-                self._finished.add(leg)
+                self._finish_reading(leg)
             case events.ResetReceived(leg=leg) | events.LegFailed(leg=leg):
-                self._finished.add(leg)
+                self._finish_reading(leg)
                 self._fin_due.discard(leg)
             case events.FinSent(leg=leg):
                 self._fin_due.remove(leg)
@@ -125,8 +161,18 @@ class Shell:
             case events.IdleReached(leg=leg, delay=delay):
                 self._idles.remove(commands.WatchIdle(leg, delay))
 
+    def _finish_reading(self, leg: Leg) -> None:
+        self._finished.add(leg)
+        self._watched.pop(leg, None)
+        self.kept_out.discard(leg)
+
     def _carry_out(self, command: commands.Command) -> None:
         match command:
+            case commands.KeepFinOut(leg=leg, action=action):
+                self._watched[leg] = action
+            case commands.LetFinIn(leg=leg):
+                assert leg not in self._gone
+                self.kept_out.remove(leg)
             case commands.SendFin(leg=leg):
                 assert leg not in self._gone
                 self._fin_due.add(leg)
@@ -136,6 +182,7 @@ class Shell:
             case commands.Abort(leg=leg) | commands.Release(leg=leg):
                 assert leg not in self._gone
                 self._gone.add(leg)
+                self._finish_reading(leg)
             case commands.StartTimer(timer=timer):
                 self._timers.append(timer)
             case commands.WatchBytes():
@@ -230,6 +277,26 @@ def _heard_before_the_loss_of(leg: Leg, shell: Shell) -> list[events.Event]:
 
 def _is_loss_of(event: events.Event, leg: Leg) -> bool:
     return isinstance(event, events.ResetReceived | events.LegFailed) and event.leg is leg
+
+
+@settings(max_examples=600)
+@given(st.lists(_wire_rules | _rules, max_size=3), _orders)
+def test_a_fin_that_is_kept_out_is_let_in_at_last_or_was_dropped_on_purpose(
+    book: list[Rule], order: list[int]
+) -> None:
+    shell = Shell(book, asks_for_fins=True)
+    shell.follow(order)
+    shell.finish()
+    for leg in shell.kept_out:
+        reports = [c.event for c in shell.said if isinstance(c, commands.Report) and c.leg is leg]
+        assert shell.engine.blackholed or "fin.dropped" in reports
+
+
+@given(_orders, legs)
+def test_what_is_held_at_the_wire_comes_in_only_after_its_release(order: list[int], held: Leg) -> None:
+    shell = Shell([Rule(held, rules.Fin(), rules.Hold(), at_wire=True)])
+    shell.follow(order, without=(events.Released, events.ResetReceived, events.LegFailed))
+    assert not any(isinstance(command, commands.LetFinIn) for command in shell.said)
 
 
 @given(_orders, legs)

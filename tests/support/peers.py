@@ -6,6 +6,7 @@ Each wait is bounded, so that a test which waits for what never comes fails and 
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -71,6 +72,18 @@ class Peer:
         """Send all of it."""
         with patience(f"room for {len(data)} bytes"):
             await trio.SocketStream(self._socket).send_all(data)
+
+    async def leave_to_kernel(self, data: bytes) -> None:
+        """Send to somebody who does not read: `SocketStream` would keep the last of it from the kernel."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+        with patience(f"room for {len(data)} bytes in its kernel"):
+            while data:
+                data = data[await self._socket.send(data) :]
+
+    def leave_to_the_fin(self, data: bytes) -> None:
+        """Let the FIN's own segment carry these bytes: `fin` or `close` has to come at once."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        assert os.write(self._socket.fileno(), data) == len(data)
 
     def fin(self) -> None:
         """End its flow and keep reading: a half-close."""

@@ -18,7 +18,7 @@ import trio
 import finproxy
 from finproxy.legs import Leg
 
-from .peers import PATIENCE, Peer, Upstream, connect, listening
+from .peers import PATIENCE, Peer, Upstream, connect, listening, patience
 
 both_ways = pytest.mark.parametrize("near", ["client", "server"])
 """Run the test once with the client as the near endpoint, and once with the server."""
@@ -35,6 +35,7 @@ class Story:
         """Observe."""
         self.records.append(record)
         self._more.set()
+        self._more = trio.Event()
 
     def find(
         self, event: str, leg: str | Leg | None = None, session: int | None = None
@@ -58,10 +59,18 @@ class Story:
         """Wait until there are `count` such records; the last of them."""
         with trio.move_on_after(PATIENCE):
             while len(found := self.find(event, leg, session)) < count:
-                self._more = trio.Event()
                 await self._more.wait()
             return found[count - 1]
         raise AssertionError(f"waited in vain for {event} {leg or ''}; the story so far: {self.lines()}")
+
+    async def first(self, *events: str, session: int) -> str:
+        """Wait until one of these events is recorded of a session: which one that is."""
+        with patience(f"one of {events}"):
+            while True:
+                for record in self.records:
+                    if record.session == session and record.event in events:
+                        return record.event
+                await self._more.wait()
 
 
 @dataclass

@@ -59,3 +59,21 @@ def test_a_fin_with_no_data_before_it_has_nothing_to_overtake(filter_bench: Benc
     peer.shutdown(socket.SHUT_WR)
 
     wait_until(lambda: hold.look() is Sight.ACCEPTED)
+
+
+def test_data_behind_what_was_let_in_is_not_taken_for_a_fin(filter_bench: Bench) -> None:
+    listener = filter_bench.listener(Keep.DATA)
+    peer = filter_bench.peer(listener)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    leg = filter_bench.accepted(listener)
+    hold = filter_bench.hold(leg, Keep.DATA)
+    peer.sendall(b"kept out, ")
+    wait_until(lambda: hold.look() is Sight.KEPT_OUT)
+
+    hold.release()
+    peer.sendall(b"and ahead of it")
+    wait_until(lambda: out_of_order(leg) > 0)
+    assert hold.look() is not Sight.OVERTOOK
+
+    peer.shutdown(socket.SHUT_WR)
+    assert read_all(leg) == b"kept out, and ahead of it"
