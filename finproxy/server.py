@@ -215,6 +215,10 @@ class Proxy:
     def _refuse(self, number: int, client: sockets.SocketLeg, age: float, reason: str) -> None:
         fields = {"client": list(client.remote), "upstream": format_address(self.settings.upstream)}
         self._record("session.refused", number, age, **fields, reason=reason)
+        if self._around.wire:
+            self._around.wire.let_pass(
+                Leg.CLIENT, client
+            )  # a FIN that waits must not be taken for a later one
         client.abort()
 
     async def _dial(self) -> sockets.SocketLeg:

@@ -14,13 +14,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 import trio
 
 from . import commands, events, rules
+from .delivery import DeliveryWatch
+from .describing import describe_ending
 from .engine import Engine
-from .legs import Ending, FlowEnd, FlowEnding, Leg, LegIO, Loss
+from .legs import Ending, FlowEnd, Leg, LegIO
 from .observers import Recorder
 from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
 from .records import Record, ending_fields
@@ -31,10 +33,6 @@ from .wire.technique import Sight
 from .wire_watch import HeldLeg, WireWatch
 
 _log = logging.getLogger("finproxy")
-
-_FIRST_LOOK: Final = 0.0005
-_LONGEST_LOOK: Final = 0.05
-"""Seconds between two looks at what a peer has acknowledged: no event tells, so the wait grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,9 @@ class Shell:
         self._deadlines: dict[object, Deadline] = {}
         self._holds: dict[Leg, HeldLeg] = {}
         """The legs whose FIN segment is kept out, or is to be."""
-        self._awaited: dict[Leg, float] = {}
-        """Until when to wait for a leg's peer to acknowledge what was sent."""
+        self._delivery = DeliveryWatch(
+            self._has_arrived, lambda leg: self.tell(events.Delivered(self.age, leg)), self._start
+        )
         self._stopped_why: str | None = None
         self._lost: set[Leg] = set()
         self._given_up: set[Leg] = set()
@@ -149,8 +148,7 @@ class Shell:
                 self._move(self.flows[leg], short_is_all=not bits & (FAILED | MORE_BEHIND))
             if bits & WRITABLE and self.flows[leg.other].blocked:
                 self._move(self.flows[leg.other])
-            if leg in self._awaited:
-                self._look_at_delivery(leg)
+            self._delivery.look(leg)
         except Exception as error:
             self._crash(error)
 
@@ -272,32 +270,19 @@ class Shell:
         return {"technique": self._around.wire.technique.name}
 
     def _await_delivery(self, leg: Leg, *, bounded: bool) -> None:
-        limit = self._around.delivery_limit if bounded else math.inf
-        self._awaited[leg] = trio.current_time() + limit
         self.flows[leg.other].flush()
         self._wants_changed()
-        self._look_at_delivery(leg)
+        self._delivery.wait_for(leg, self._around.delivery_limit if bounded else math.inf)
 
-    def _look_at_delivery(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
-        """Look whether the peer has acknowledged everything; otherwise look again later."""
-        arrived = not self.flows[leg.other].blocked and self.legs[leg].settled()
-        if arrived or trio.current_time() >= self._awaited[leg]:
-            del self._awaited[leg]
-            self.tell(events.Delivered(self.age, leg))
-        else:
-            again = partial(self._look_again, leg, min(2 * wait, _LONGEST_LOOK))
-            self._start(("delivery", leg), wait, again)
-
-    def _look_again(self, leg: Leg, wait: float) -> None:
-        if leg in self._awaited:
-            self._look_at_delivery(leg, wait)
+    def _has_arrived(self, leg: Leg) -> bool:
+        return not self.flows[leg.other].blocked and self.legs[leg].settled()
 
     def _give_up(self, leg: Leg, why: str) -> None:
         """Account for what is lost with a leg, and stop watching it; the caller closes it."""
         io = self.legs[leg]
         why = self._stopped_why or why  # what a blackhole has swallowed, the blackhole has lost
         self._given_up.add(leg)
-        self._awaited.pop(leg, None)
+        self._delivery.forget(leg)
         if held := self._holds.pop(leg, None):
             held.close()
         self._around.readiness.forget(io.fd)
@@ -336,21 +321,9 @@ class Shell:
         for deadline in self._deadlines.values():
             deadline.cancel()
         self._deadlines.clear()
-        self.ending = self._describe_ending()
+        self.ending = describe_ending(self.engine, self.flows, self.age)
         self._record("session.closed", **ending_fields(self.ending))
         self.over.set()
-
-    def _describe_ending(self) -> Ending:
-        losses = [
-            Loss(leg, count, why) for leg, flow in self.flows.items() for why, count in flow.losses.items()
-        ]
-        client, server = (self._describe_flow(leg) for leg in Leg)
-        return Ending(client, server, self.engine.closed_first, self.age, tuple(losses), self.engine.aborted)
-
-    def _describe_flow(self, leg: Leg) -> FlowEnding:
-        end = self.engine.endpoint(leg)
-        kept_now = self.age - end.kept.since if end.kept else 0.0
-        return FlowEnding(end.ended, end.told, self.flows[leg].received, end.kept_for + kept_now)
 
     # --- small words ------------------------------------------------------------------------------
 
