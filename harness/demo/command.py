@@ -175,6 +175,7 @@ async def _enter_or_interrupt() -> None:
 
             nursery.start_soon(until_interrupt)
             await trio.lowlevel.wait_readable(sys.stdin)
+            sys.stdin.readline()
             nursery.cancel_scope.cancel()
 
 

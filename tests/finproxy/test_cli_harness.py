@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
+from harness.sources.choice import best_table
+from harness.states import TcpState
 from tests.harness.connections import needs_linux
 
 pytestmark = needs_linux
@@ -47,7 +49,14 @@ def lines_until(process: subprocess.Popen[str], *words: str) -> list[str]:
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    """A listener on a port that nothing in the table is left of: no TIME-WAIT of an earlier test."""
+    with ExitStack() as stack:
+        table = stack.enter_context(closing(best_table()))
+        while True:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = listener.getsockname()[1]
+            if {row.state for row in table.rows(frozenset({port}))} <= {TcpState.LISTEN}:
+                break
         yield listener
 
 

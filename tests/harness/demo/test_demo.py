@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import socket
 import subprocess
@@ -168,6 +169,24 @@ def test_a_row_is_where_the_walk_stops() -> None:
 
     assert [row["row"] for row in rows] == [0, 1, 2, 3, 4]
     assert rows[-1]["server"]["observed"] == "LAST-ACK"
+
+
+def test_on_a_terminal_a_row_is_held_until_enter() -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*DEMO, "--row", "1"], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"Enter or Ctrl-C ends the demo" not in shown:
+            shown += os.read(ours, 4096)
+        assert process.poll() is None
+        os.write(ours, b"\n")
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert b"look with: ss -tanp" in shown
 
 
 def test_the_drawing_is_one_well_formed_file(tmp_path: Path) -> None:
