@@ -84,7 +84,7 @@ class Fates:
 
     def cut(self, end: Endpoint, why: str) -> None:
         """End the flow towards the other endpoint with a FIN, whatever its source does."""
-        # A segment that is kept out stays out: that is how the states come about that no close leads to.
+        # A segment that is kept out stays out: that is how an end can be told before it is accepted.
         if not end.kept_out:
             self.let_go_of(end, why)
         if end.ended is FlowEnd.OPEN:

@@ -6,7 +6,7 @@ This module must not parse arguments or know exit codes.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -22,6 +22,9 @@ from .server import Proxy
 from .settings import Settings
 from .units import format_duration
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_RELEASES = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -35,30 +38,40 @@ class Output:
 async def run_proxies(proxies: Sequence[Settings], observers: Sequence[Observer], output: Output) -> None:
     """Run until SIGINT or SIGTERM; then let sessions finish for their grace, and abort what is left.
 
-    A second signal is immediate.
+    A second signal is immediate. SIGUSR1, where the system has it, lets go everything that is held.
 
     Raises:
         ListenError: a port cannot be opened. Those opened before are closed again.
     """
     lines = SessionLines(output.console, verbose=output.verbose)
     recorder = Recorder([*observers, *([] if output.quiet else [lines])])
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*_STOPS, *_RELEASES) as signals:
         async with AsyncExitStack() as stack:
             running = [await stack.enter_async_context(serve(settings, recorder)) for settings in proxies]
             async with trio.open_nursery() as nursery:
                 _announce(running, output)
                 if output.console.is_terminal and not output.quiet:
                     nursery.start_soon(show_held, output.console, lines)
-                await anext(signals)
-                nursery.start_soon(_second_signal, signals, nursery.cancel_scope)
+                await _until_a_stop(signals, running, output)
+                nursery.start_soon(_second_stop, signals, nursery.cancel_scope)
                 await _stop(running, output)
                 nursery.cancel_scope.cancel()
             await _stop(running, output, at_once=True)
 
 
-async def _second_signal(signals: object, stopping: trio.CancelScope) -> None:
-    await anext(signals)  # type: ignore[call-overload]  # trio does not export the receiver's type
-    stopping.cancel()
+async def _until_a_stop(signals: AsyncIterator[int], running: Sequence[Proxy], output: Output) -> None:
+    async for number in signals:
+        if number not in _RELEASES:
+            return
+        released = sum([await proxy.release_all() for proxy in running])
+        if not output.quiet:
+            output.console.print(f"released {released} held ends" if released else "nothing is held")
+
+
+async def _second_stop(signals: AsyncIterator[int], stopping: trio.CancelScope) -> None:
+    async for number in signals:
+        if number in _STOPS:
+            stopping.cancel()
 
 
 async def _stop(running: Sequence[Proxy], output: Output, *, at_once: bool = False) -> None:

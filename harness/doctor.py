@@ -18,6 +18,7 @@ from typing import Protocol
 from harness.errors import HarnessError
 from harness.knobs import read_knobs
 from harness.rows import Endpoint
+from harness.sources.choice import descriptions
 from harness.states import TcpState
 from harness.watching.watch import watch
 
@@ -62,10 +63,11 @@ def run_doctor(
     if as_json:
         out(_json(results))
         return 0 if works else 1
+    about = descriptions()
     for name, outcome in results.items():
         out(f"{'ok' if outcome.ok else '--':<3} {name:<24} {outcome.why}")
-        if outcome.what_to_do:
-            out(f"    {'':<24} {outcome.what_to_do}")
+        for line in filter(None, (outcome.what_to_do, about.get(name))):
+            out(f"    {'':<24} {line}")
     out("")
     for knob in read_knobs():
         out(f"    {knob.name:<34} {knob.value or 'not here':<14} {knob.meaning}")

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.sources.choice import best_table
 from harness.sources.owners import sockets_of
 from harness.states import TcpState
-from harness.watching.seen import SeenEndpoint
+from harness.watching.seen_endpoint import SeenEndpoint
 from harness.watching.watch import AskedSources, watch
 
 _REFRESH = 0.25
@@ -150,11 +150,14 @@ def say(out: Console, line: str) -> None:
 
 def _table(endpoints: Sequence[SeenEndpoint], width: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("local", overflow="fold")
-    table.add_column("remote", overflow="fold")
-    table.add_column("state", no_wrap=True, min_width=len(TcpState.SYN_RECEIVED))
     shows_timer = width >= _WIDTH_WITH_TIMER
-    for title in ("for", "owner", "unread", "unacked", *(["timer"] if shows_timer else [])):
+    # A long program name must not squeeze addresses and states: 80 columns hold a whole row.
+    table.add_column("local", overflow="fold", min_width=15)
+    table.add_column("remote", overflow="fold", min_width=15)
+    table.add_column("state", no_wrap=True, min_width=len(TcpState.SYN_RECEIVED))
+    table.add_column("for", no_wrap=True)
+    table.add_column("owner", no_wrap=True, max_width=None if shows_timer else 12)
+    for title in ("unread", "unacked", *(["timer"] if shows_timer else [])):
         table.add_column(title, no_wrap=True)
     now = time.monotonic()
     for end in endpoints:

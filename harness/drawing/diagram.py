@@ -63,11 +63,12 @@ class StateMark:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A segment from one column to the next."""
+    """A segment from one column to the next. `is_kept_out`: it came there, and was not accepted."""
 
     sender: int
     receiver: int
     label: str
+    is_kept_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,16 +209,28 @@ def _record_line(record: Mapping[str, Any], tracks: Mapping[int, Track], began: 
     what, _, how = event.partition(".")
     label = {"fin": "FIN", "reset": "RST"}.get(what)
     ends = {"client": (_CLIENT, _CLIENT_LEG), "server": (_SERVER, _SERVER_LEG)}.get(leg)
+    if ends is not None and event == "fin.held" and "technique" in record:
+        return Line(at, _Rank.LEAVES, arrow=Arrow(*ends, "FIN", is_kept_out=True))
     if label is None or ends is None or how not in {"received", "sent"}:
         return Line(at, _Rank.REMARK, remark=_remark(event, leg, record))
     far, near = ends
     arrow = Arrow(far, near, label) if how == "received" else Arrow(near, far, label)
-    effects = _ACK_RECEIVED if how == "received" else _ACK_SENT
-    proof = _first_effect(tracks.get(far), effects) if label == "FIN" else None
+    proof = _first_proof(tracks, far, near, how) if label == "FIN" else None
     # The proxy writes its record a moment after the segment passed; the kernel's state is the better witness.
     if proof is not None and proof - began < at:
         return Line(proof - began, _Rank.FIN_ARRIVES, arrow=arrow)
     return Line(at, _Rank.LEAVES, arrow=arrow)
+
+
+def _first_proof(tracks: Mapping[int, Track], far: int, near: int, how: str) -> float | None:
+    """Return when the kernels first showed that the proxy's FIN, or the far end's, had been accepted."""
+    # What accepts a FIN answers at once; what sent it learns by the ACK.
+    acceptor, sender = (near, far) if how == "received" else (far, near)
+    effects = (
+        _first_effect(tracks.get(acceptor), _ACK_SENT),
+        _first_effect(tracks.get(sender), _ACK_RECEIVED),
+    )
+    return min((at for at in effects if at is not None), default=None)
 
 
 def _first_effect(track: Track | None, edges: AbstractSet[tuple[TcpState, TcpState]]) -> float | None:

@@ -12,16 +12,24 @@ from harness.ladders.ladder import format_duration
 
 _MARGIN, _LANE, _LINE, _HEAD = 90, 190, 30, 92
 _BOX_WIDTH, _BOX_HEIGHT = 122, 22
+_CHARACTER = 8  # no narrower than a character of the 13 px monospaced fonts
 # An arrow leaves a little above where it arrives: it takes time.
 _SLANT = 8
 
 # Presentation that old viewers understand comes first; the dark half is an override where it is understood.
 _STYLE = """
-  .paper { fill: #ffffff; } text { font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  fill: #1f2328; } .title { font-size: 15px; font-weight: bold; } .faint { fill: #59636e; } .lane { stroke:
-  #afb8c1; stroke-width: 1; } .state { fill: #ddf4ff; stroke: #0969da; } .inferred { fill: #ffffff; stroke:
-  #59636e; stroke-dasharray: 4 3; } .ACK { stroke: #59636e; } .FIN { stroke: #0969da; stroke-width: 2; }
-  .RST { stroke: #cf222e; stroke-width: 2; } path.ACK { fill: #59636e; } path.FIN { fill: #0969da; }
+  .paper { fill: #ffffff; }
+  text { font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328; }
+  .title { font-size: 15px; font-weight: bold; }
+  .faint { fill: #59636e; }
+  .lane { stroke: #afb8c1; stroke-width: 1; }
+  .state { fill: #ddf4ff; stroke: #0969da; }
+  .inferred { fill: #ffffff; stroke: #59636e; stroke-dasharray: 4 3; }
+  .ACK { stroke: #59636e; }
+  .FIN { stroke: #0969da; stroke-width: 2; }
+  .RST { stroke: #cf222e; stroke-width: 2; }
+  path.ACK { fill: #59636e; }
+  path.FIN { fill: #0969da; }
   path.RST { fill: #cf222e; }
 """
 _DARK = """
@@ -29,7 +37,6 @@ _DARK = """
     .paper { fill: #0d1117; }
     text { fill: #e6edf3; }
     .faint { fill: #9198a1; }
-    .remark { fill: #9198a1; stroke: #0d1117; }
     .lane { stroke: #4a525c; }
     .state { fill: #12315a; stroke: #4493f8; }
     .inferred { fill: #0d1117; stroke: #9198a1; }
@@ -75,12 +82,21 @@ def _line(line: Line, index: int, diagram: Diagram) -> Iterator[str]:
     if before is None or _time(before) != _time(line):
         yield _text(_MARGIN - 12, y + 4, _time(line), "faint", "end")
     if line.remark:
-        # In the middle, where the proxy is; the halo keeps the lanes from crossing it out.
-        yield _text(_MARGIN + _LANE * len(diagram.columns) / 2, y + 4, line.remark, "remark")
+        yield from _remark(line.remark, _MARGIN + _LANE * len(diagram.columns) / 2, y)
     if line.arrow is not None:
         yield from _arrow(line.arrow, y)
     for mark in line.states:
         yield from _state(mark, y)
+
+
+def _remark(remark: str, centre: float, y: float) -> Iterator[str]:
+    """Write in the middle, where the proxy is, on a strip of paper so that no lane crosses the text out."""
+    width = _CHARACTER * (len(remark) + 1)
+    yield (
+        f'<rect class="paper" x="{centre - width / 2}" y="{y - _BOX_HEIGHT / 2}" width="{width}" '
+        f'height="{_BOX_HEIGHT}"/>'
+    )
+    yield _text(centre, y + 4, remark, "faint")
 
 
 def _state(mark: StateMark, y: float) -> Iterator[str]:
@@ -98,8 +114,13 @@ def _arrow(arrow: Arrow, y: float) -> Iterator[str]:
     towards = 1 if end > start else -1
     tip = y + _SLANT / 2
     kind = escape(arrow.label)
-    yield f'<line class="{kind}" x1="{start}" y1="{y - _SLANT / 2}" x2="{end - 9 * towards}" y2="{tip}"/>'
-    yield f'<path class="{kind}" d="M{end} {tip} l{-10 * towards} -5 v10 z"/>'
+    reach = end - (14 if arrow.is_kept_out else 9) * towards
+    yield f'<line class="{kind}" x1="{start}" y1="{y - _SLANT / 2}" x2="{reach}" y2="{tip}"/>'
+    if arrow.is_kept_out:
+        stop = end - 14 * towards
+        yield f'<path class="{kind}" d="M{stop - 5} {tip - 6} l10 10 m0 -10 l-10 10"/>'
+    else:
+        yield f'<path class="{kind}" d="M{end} {tip} l{-10 * towards} -5 v10 z"/>'
     yield _text((start + end) / 2, y - 5, arrow.label)
 
 

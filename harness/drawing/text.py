@@ -21,10 +21,11 @@ class _Glyphs:
     shaft: str
     right: str
     left: str
+    stop: str
 
 
-_BOX = _Glyphs("│", "─", "▶", "◀")
-_ASCII = _Glyphs("|", "-", ">", "<")
+_BOX = _Glyphs("│", "─", "▶", "◀", "╳")  # noqa: RUF001 - no X: it has to join the shaft
+_ASCII = _Glyphs("|", "-", ">", "<", "X")
 
 
 def draw_text(diagram: Diagram, *, width: int = 80, colour: bool = False, ascii_only: bool = False) -> str:
@@ -100,10 +101,11 @@ class _Painter:
         low, high = sorted((self.centres[arrow.sender], self.centres[arrow.receiver]))
         label = f" {arrow.label} "
         shaft = list(label.center(high - low - 1, self.glyphs.shaft))
-        if arrow.receiver > arrow.sender:
-            shaft[-1] = self.glyphs.right
+        tip = -1 if arrow.receiver > arrow.sender else 0
+        if arrow.is_kept_out:
+            shaft[tip] = self.glyphs.stop
         else:
-            shaft[0] = self.glyphs.left
+            shaft[tip] = self.glyphs.right if tip else self.glyphs.left
         row[low + 1 : high] = shaft
         style = _RED if arrow.label == "RST" else _BOLD if arrow.label == "FIN" else ""
         return self._styled("".join(row).rstrip(), label.strip(), style)
@@ -122,7 +124,8 @@ def _list_lines(diagram: Diagram, width: int) -> list[str]:
 
 def _told(line: Line, names: list[str]) -> list[str]:
     if line.arrow is not None:
-        return [f"{line.arrow.label} {names[line.arrow.sender]} > {names[line.arrow.receiver]}"]
+        kept = " (kept out)" * line.arrow.is_kept_out
+        return [f"{line.arrow.label} {names[line.arrow.sender]} > {names[line.arrow.receiver]}{kept}"]
     if line.remark:
         return [line.remark]
     return [f"{names[mark.column]} {mark.state}{' (inferred)' * mark.is_inferred}" for mark in line.states]

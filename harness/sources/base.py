@@ -38,11 +38,15 @@ class TableSource(Protocol):
 
 
 class EventSource(Protocol):
-    """Tells each transition as it happens. `fileno` becomes readable when there is something to read."""
+    """Tells each transition as it happens. `fileno` becomes readable when there is something to read.
+
+    `remarks` are sentences for people about what opening this source has changed on the machine.
+    """
 
     name: str
     sees: str
     blind_to: str
+    remarks: tuple[str, ...]
 
     @property
     def lost(self) -> int:
@@ -65,6 +69,10 @@ class EventSource(Protocol):
 
     def read(self) -> list[KernelEvent]:
         """Return what has happened since the last call, oldest first, without blocking."""
+        ...
+
+    def narrow(self, ports: frozenset[int]) -> None:
+        """Leave out events of connections with none of `ports`, where that saves work."""
         ...
 
     def close(self) -> None:

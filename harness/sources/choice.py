@@ -34,22 +34,21 @@ def choose(
     asked: "str | TableSource | Iterable[str | TableSource] | None" = None,
     *,
     pid: int | None = None,
-    ports: frozenset[int] = frozenset(),
 ) -> Sources:
     """Open the sources that `asked` names, or without it the best ones.
 
     `asked` is a name of NAMES, an open table source (an agent elsewhere, TcpInfo of own sockets), or several
-    of these. `pid` selects the network namespace of that process, `ports` narrows what events are reported.
+    of these. `pid` selects the network namespace of that process.
 
     Raises SourceUnavailableError if a source that was named does not work, or if none does; UsageError for
     an unknown name. Both say what to do.
     """
     if asked is not None:
-        return _named(asked, _pid_of_other_namespace(pid), ports)
+        return _named(asked, _pid_of_other_namespace(pid))
     pid = _pid_of_other_namespace(pid)
     notes: list[str] = []
     table = _first_that_opens(_table_candidates(pid), notes)
-    return Sources(table, _events_if_possible(pid, ports, notes), tuple(notes))
+    return Sources(table, _events_if_possible(pid, notes), tuple(notes))
 
 
 def best_table(pid: int | None = None) -> TableSource:
@@ -93,7 +92,7 @@ def _first_that_opens(
     raise SourceUnavailableError("no source of socket rows works here: " + "; ".join(refusals))
 
 
-def _events_if_possible(pid: int | None, ports: frozenset[int], notes: list[str]) -> EventSource | None:
+def _events_if_possible(pid: int | None, notes: list[str]) -> EventSource | None:
     if not sys.platform.startswith("linux"):
         return None
     if pid is not None:
@@ -106,28 +105,28 @@ def _events_if_possible(pid: int | None, ports: frozenset[int], notes: list[str]
         notes.append("tracepoint: not used, it needs root; states between two looks may stay unseen")
         return None
     try:
-        return _open_events(ports)
+        events = _open_events()
     except SourceUnavailableError as error:
         notes.append(str(error))
         return None
+    notes.extend(events.remarks)
+    return events
 
 
-def _named(
-    asked: "str | TableSource | Iterable[str | TableSource]", pid: int | None, ports: frozenset[int]
-) -> Sources:
+def _named(asked: "str | TableSource | Iterable[str | TableSource]", pid: int | None) -> Sources:
     wanted = [asked] if isinstance(asked, str) or not isinstance(asked, Iterable) else list(asked)
     table: TableSource | None = None
     events: EventSource | None = None
     for item in wanted:
         if item == "tracepoint":
-            events = _open_events(ports)
+            events = _open_events()
         elif isinstance(item, str):
             table = _open_table(item, pid)
         else:
             table = item
     if table is None and events is None:
         raise UsageError(f"expected at least one source of {', '.join(NAMES)}, found none; name one")
-    return Sources(table, events)
+    return Sources(table, events, events.remarks if events is not None else ())
 
 
 def _open_table(name: str, pid: int | None) -> TableSource:
@@ -151,7 +150,18 @@ def _open_table(name: str, pid: int | None) -> TableSource:
     raise UsageError(f"expected a source ({', '.join(NAMES)}), found {name!r}; write one of these names")
 
 
-def _open_events(ports: frozenset[int]) -> EventSource:
+def _open_events() -> EventSource:
     from harness.sources.tracepoint import Tracepoint
 
-    return Tracepoint(ports)
+    return Tracepoint()
+
+
+def descriptions() -> dict[str, str]:
+    """Return, for each source that can be named, what it sees and what it is blind to."""
+    from harness.sources.procfs import Procfs
+    from harness.sources.psutil import Psutil
+    from harness.sources.sock_diag import SockDiag
+    from harness.sources.tracepoint import Tracepoint
+
+    sources = (SockDiag, Procfs, Psutil, Tracepoint)
+    return {source.name: f"sees {source.sees}; blind to {source.blind_to}" for source in sources}

@@ -64,6 +64,7 @@ def _endpoint(fields: dict[str, str]) -> Endpoint:
 
 
 def _reset_sent(at: float, fields: dict[str, str]) -> SegmentEvent:
+    # A listener that refuses a segment has no peer here (dest is 0.0.0.0:0): such an RST is of no endpoint's.
     endpoint = Endpoint(_address(fields["src"]), _address(fields["dest"]))
     return SegmentEvent("reset sent", endpoint, at, _SOURCE, fields.get("reason", ""))
 

@@ -33,10 +33,13 @@ _GUARD = (
 
 
 class TraceInstance:
-    """One instance directory, removed by close(). `path` is where its files are."""
+    """One instance directory, removed by close().
+
+    `path` is where its files are; `did_mount` says that tracefs was not mounted and now is, and stays so.
+    """
 
     def __init__(self) -> None:
-        _ensure_mounted()
+        self.did_mount = _ensure_mounted()
         sweep()
         self.path = _ROOT / "instances" / _own_name()
         try:
@@ -145,9 +148,15 @@ def _start_guard(path: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def _ensure_mounted() -> None:
+def _ensure_mounted() -> bool:
+    """Mount tracefs if nobody has; return whether that was done."""
+    if os.geteuid() != 0:
+        raise SourceUnavailableError(
+            f"tracepoint: expected to run as root, found user {os.geteuid()}, who may not use {_ROOT}; "
+            "run as root, or go on with the source sock_diag"
+        )
     if (_ROOT / "instances").is_dir():
-        return
+        return False
     if not _ROOT.is_dir():
         raise SourceUnavailableError(
             f"tracepoint: expected the kernel to have {_ROOT}, found none (no ftrace, or not Linux); "
@@ -161,3 +170,4 @@ def _ensure_mounted() -> None:
             f"tracepoint: expected tracefs at {_ROOT}, found it not readable and mounting it failed "
             f"({done.stderr.strip() or 'no reason given'}); run as root outside a container"
         )
+    return True

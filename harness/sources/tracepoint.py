@@ -17,26 +17,34 @@ _STATES = "events/sock/inet_sock_set_state"
 # Kernels older than 5.x lack some of these; transitions are complete without them.
 _SEGMENTS = ("tcp_send_reset", "tcp_receive_reset", "tcp_retransmit_skb")
 _BUFFER_KB_PER_CPU = "2048"
+_MOUNTED = (
+    "tracepoint: tracefs was not mounted, so it has been mounted at /sys/kernel/tracing and stays mounted"
+)
 _READ_BYTES = 1 << 16
+_LONGEST_FILTER = 4000  # the kernel takes less than a page
 # From taking an event's time stamp to committing it to the ring takes the kernel well under this.
 _COMMIT_SECONDS = 0.0002
 
 
 class Tracepoint:
-    """Streams kernel events of all TCP sockets of the machine, or of those with one of `ports`."""
+    """Streams kernel events of all TCP sockets of the machine, until it is narrowed to some ports.
+
+    `remarks` are sentences for people about what opening this source has changed.
+    """
 
     name = "tracepoint"
     sees = "every transition however short, exactly once, and who sent an RST and why"
     blind_to = "TIME-WAIT and an orphan's FIN-WAIT-2 (a table must tell); which network namespace; owners"
 
-    def __init__(self, ports: frozenset[int] = frozenset()) -> None:
+    def __init__(self) -> None:
         self._instance = TraceInstance()
+        self.remarks: tuple[str, ...] = (_MOUNTED,) if self._instance.did_mount else ()
         self._rest = ""
         self._waiting: list[KernelEvent] = []
         self._lost = 0
         self._sees_resets = False
         try:
-            self._configure(ports)
+            self._configure()
             self._pipe = self._instance.open_pipe()
         except (OSError, SourceUnavailableError):
             self.close()
@@ -74,11 +82,19 @@ class Tracepoint:
         """Whether events were read that the next call will return, although the descriptor is silent."""
         return bool(self._waiting)
 
+    def narrow(self, ports: frozenset[int]) -> None:
+        """Let the kernel leave out transitions of connections that have none of `ports` on either end.
+
+        Only to save work on a busy machine: with more ports than a filter can hold, nothing is left out.
+        """
+        text = " || ".join(f"sport == {port} || dport == {port}" for port in sorted(ports))
+        self._instance.write(f"{_STATES}/filter", text if len(text) < _LONGEST_FILTER else "0")
+
     def close(self) -> None:
         """Stop tracing and remove the instance."""
         self._instance.close()
 
-    def _configure(self, ports: frozenset[int]) -> None:
+    def _configure(self) -> None:
         instance = self._instance
         # The clock of time.monotonic(): otherwise the events could not be ordered with looks at the table.
         instance.write("trace_clock", "mono")
@@ -86,8 +102,6 @@ class Tracepoint:
         if (instance.path / "buffer_percent").exists():
             # Wake the reader at the first event and not when half the buffer is full.
             instance.write("buffer_percent", "0")
-        if ports:
-            instance.write(f"{_STATES}/filter", _filter(ports))
         instance.write(f"{_STATES}/enable", "1")
         for name in _SEGMENTS:
             if (instance.path / "events/tcp" / name).exists():
@@ -108,7 +122,3 @@ def _read(pipe: int) -> str:
         return os.read(pipe, _READ_BYTES).decode("utf-8", "replace")
     except BlockingIOError:
         return ""
-
-
-def _filter(ports: frozenset[int]) -> str:
-    return " || ".join(f"sport == {port} || dport == {port}" for port in sorted(ports))

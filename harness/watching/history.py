@@ -18,18 +18,21 @@ from harness.transitions import Evidence, Inferred, Observed, SegmentEvent, Stat
 S = TcpState
 
 # From these the socket may go on as a TIME-WAIT or FIN-WAIT-2 row although the tracepoint says CLOSED.
+_LEFT_WITHOUT_RESET = "leaving the table without a reset"
 _MAY_LEAVE_A_ROW = frozenset({S.FIN_WAIT_2, S.CLOSING})
 
 
 class EndpointHistory:
     """The transitions of one connection's end, from the first look to CLOSED.
 
+    `sees_resets`: RSTs are reported too, so that none having been reported means that there was none.
     `is_reused`: a later socket has the same addresses; it is not followed. `owner_was_asked`: the holder
     was looked for, in vain if `owner` is None.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, sees_resets: bool = False) -> None:
         self.endpoint = endpoint
+        self._sees_resets = sees_resets
         self.transitions: list[Transition] = []
         self.segments: list[SegmentEvent] = []
         self.owner: Owner | None = None
@@ -113,10 +116,10 @@ class EndpointHistory:
         change, self._left_table = self._left_table, None
         if change is None:
             return
-        if any(event.kind != "retransmission" for event in self.segments):
+        if self._had_reset():
             self._step(S.CLOSED, change.at, change.at, Observed(change.source, exact=True))
         else:
-            self._step(S.TIME_WAIT, change.at, change.at, Inferred("leaving the table without a reset"))
+            self._step(S.TIME_WAIT, change.at, change.at, Inferred(_LEFT_WITHOUT_RESET))
 
     def _joins(self, change: StateChange) -> bool:
         """Bring the history up to `change.before`; False if the event is old news or of another socket."""
@@ -139,6 +142,10 @@ class EndpointHistory:
         self.row = None
         if self.state is None or self.has_ended:
             return
+        if self._left_table is not None and self._sees_resets and not self._had_reset():
+            # An RST that hits TIME-WAIT ends it at once (RFC 1337), before a look could show it; but
+            # without an RST before, FIN-WAIT-2 and CLOSING lead nowhere else.
+            self.settle_without_table()
         if self._left_table is not None:
             self._settle(S.CLOSED, look.source)
         else:
@@ -161,6 +168,9 @@ class EndpointHistory:
         self._outlived_socket = True
         if change is not None and state is not change.before:
             self._step(state, change.at, change.at, Observed(source, exact=True))
+
+    def _had_reset(self) -> bool:
+        return any(event.kind != "retransmission" for event in self.segments)
 
     def _is_another_socket(self, row: SocketRow) -> bool:
         """Whether `row` is a later socket with the same two addresses.

@@ -5,11 +5,12 @@ before the look's rows are believed. Not thread-safe, and it must not know threa
 watcher.py calls it.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from harness.rows import Endpoint, Owner, Snapshot
+from harness.rows import Endpoint, Owner, Snapshot, SocketRow
 from harness.sources.base import TableSource
 from harness.sources.choice import Sources
 from harness.states import TcpState
@@ -17,8 +18,11 @@ from harness.transitions import KernelEvent, StateChange
 from harness.watching.history import EndpointHistory
 
 # Events of endpoints that nobody follows (yet): a short session may be over before anybody has learnt its
-# ports.
-_EARLIER_EVENTS = 20_000
+# ports. So many endpoints, so many events each.
+_EARLIER_ENDPOINTS = 5_000
+_EARLIER_EVENTS = 50
+# Forgotten endpoints whose TIME-WAIT rows may still be met; a session that old has no row any more.
+_FORGOTTEN = 20_000
 # The tracepoint holds events back for 0.2 ms to sort them; a look younger than that waits for them.
 EVENTS_CATCH_UP = 0.0003
 # Rest between two searches for owners, in multiples of what a search takes.
@@ -42,19 +46,34 @@ class Rounds:
         self.sources = sources
         self.histories: dict[Endpoint, EndpointHistory] = {}
         self.done = 0
-        self.changed_at = time.monotonic()
+        self.changed_at = -math.inf
         self._ports = ports
+        self._named: set[Endpoint] = set()
+        self._forgotten: dict[Endpoint, None] = {}  # as a set that knows which came first
         self._find_owners = find_owners
         self._owners_due = 0.0
-        self._earlier: deque[KernelEvent] = deque(maxlen=_EARLIER_EVENTS)
+        self._earlier: dict[Endpoint, deque[KernelEvent]] = {}
+        self._narrow()
 
     def follow(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
         """Begin to follow `endpoints`, with what events told about them before; return the new ones."""
         new = [endpoint for endpoint in endpoints if endpoint not in self.histories]
         for endpoint in new:
-            self.histories[endpoint] = EndpointHistory(endpoint)
-        self._tell([event for event in self._earlier if event.endpoint in set(new)])
+            self.histories[endpoint] = self._new_history(endpoint)
+        self._named.update(new)
+        for endpoint in new:
+            self._tell(self._earlier.pop(endpoint, ()))
+        self._narrow()
         return new
+
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """Follow `endpoints` no more. What is left of them in the table does not bring them back."""
+        for endpoint in endpoints:
+            self.histories.pop(endpoint, None)
+            self._named.discard(endpoint)
+            self._forgotten[endpoint] = None
+        while len(self._forgotten) > _FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell.
@@ -71,7 +90,8 @@ class Rounds:
             found = self._discover(table) if discover and self._ports else []
             waiting = (item.endpoint for item in self.histories.values() if item.awaits_look)
             self._look(table, {*endpoints, *found, *waiting})
-        if self._count_transitions() != before:
+        # What the first look shows has not just happened.
+        if self._count_transitions() != before and self.done:
             self.changed_at = time.monotonic()
         self.done += 1
 
@@ -104,7 +124,13 @@ class Rounds:
 
     def _discover(self, table: TableSource) -> list[Endpoint]:
         rows = (row for row in table.rows(self._ports) if row.state is not TcpState.LISTEN)
-        return self.follow(row.endpoint for row in rows)
+        new = [row.endpoint for row in rows if row.endpoint not in self.histories and not self._is_rest(row)]
+        for endpoint in new:
+            self.histories[endpoint] = self._new_history(endpoint)
+        return new
+
+    def _is_rest(self, row: SocketRow) -> bool:
+        return row.state is TcpState.TIME_WAIT and row.endpoint in self._forgotten
 
     def _drain(self) -> None:
         if self.sources.events is not None:
@@ -112,19 +138,36 @@ class Rounds:
 
     def _tell(self, events: Iterable[KernelEvent]) -> None:
         for event in events:
-            history = self._history_for(event.endpoint)
+            history = self._history_for(event)
             if history is None:
-                self._earlier.append(event)
+                self._keep_for_later(event)
             elif isinstance(event, StateChange):
                 history.saw_change(event)
             else:
                 history.saw_segment(event)
 
-    def _history_for(self, endpoint: Endpoint) -> EndpointHistory | None:
+    def _keep_for_later(self, event: KernelEvent) -> None:
+        self._earlier.setdefault(event.endpoint, deque(maxlen=_EARLIER_EVENTS)).append(event)
+        if len(self._earlier) > _EARLIER_ENDPOINTS:
+            del self._earlier[next(iter(self._earlier))]
+
+    def _narrow(self) -> None:
+        # A busy machine has many more events than those of the followed connections.
+        ports = self._ports | {endpoint.local.port for endpoint in self._named}
+        if self.sources.events is not None and ports:
+            self.sources.events.narrow(ports)
+
+    def _history_for(self, event: KernelEvent) -> EndpointHistory | None:
+        endpoint = event.endpoint
         is_of_watched_port = endpoint.local.port in self._ports or endpoint.remote.port in self._ports
-        if is_of_watched_port and endpoint not in self.histories:
-            self.histories[endpoint] = EndpointHistory(endpoint)
+        # An RST can be sent for a connection that never was: only a state makes an endpoint.
+        if is_of_watched_port and isinstance(event, StateChange) and endpoint not in self.histories:
+            self.histories[endpoint] = self._new_history(endpoint)
         return self.histories.get(endpoint)
+
+    def _new_history(self, endpoint: Endpoint) -> EndpointHistory:
+        events = self.sources.events
+        return EndpointHistory(endpoint, sees_resets=events is not None and events.sees_resets)
 
     def _disagrees(self, look: Snapshot) -> bool:
         return any(

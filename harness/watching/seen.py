@@ -1,7 +1,7 @@
-"""What a watch hands to its user: the endpoints' states, histories and checks, and waiting in two forms.
+"""What a watch hands to its user: all its endpoints, checks of both ends, and waiting in two forms.
 
 `Seen` blocks the calling thread, `AsyncSeen` the calling Trio task; every other word is the same in both.
-This module must not know where rows come from: it reads histories and asks the watcher for rounds.
+This module must not know where rows come from.
 """
 
 import time
@@ -9,161 +9,30 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from harness.errors import LadderMismatch, NotSettledError, StateNotReachedError, UsageError
-from harness.ladders import Ladder, LadderPair, Match, as_ladder, match
-from harness.ladders.legal import is_reachable
-from harness.rows import Endpoint, Owner, RawEndpoint, SocketRow
-from harness.states import TcpState, parse_state
-from harness.transitions import SegmentEvent, Transition
+from harness.ladders import LadderPair
+from harness.rows import Endpoint, RawEndpoint
 from harness.watching.history import EndpointHistory
-from harness.watching.waiting import wait, wait_async
+from harness.watching.seen_endpoint import AsyncSeenEndpoint, SeenEndpoint, SeenEndpointBase
+from harness.watching.waiting import Result, wait, wait_async
 from harness.watching.watcher import Watcher
 
 _QUIET = 0.1
-
-
-class SeenEndpointBase:
-    """One endpoint of a watch: all that needs no waiting."""
-
-    def __init__(self, name: str, history: EndpointHistory, watcher: Watcher) -> None:
-        self.name = name
-        self._history = history
-        self._watcher = watcher
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Its two addresses."""
-        return self._history.endpoint
-
-    @property
-    def state(self) -> TcpState | None:
-        """The state at the last look; None if no source has ever shown this endpoint."""
-        return self._history.state
-
-    @property
-    def since(self) -> float | None:
-        """When that state was first seen, seconds of the monotonic clock."""
-        return self._history.since
-
-    @property
-    def owner(self) -> Owner | None:
-        """Who holds the socket, or held it last; None if unknown (another user's process)."""
-        return self._history.owner
-
-    @property
-    def row(self) -> SocketRow | None:
-        """The row at the last look, None if there was none."""
-        return self._history.row
-
-    @property
-    def transitions(self) -> Sequence[Transition]:
-        """All transitions so far, in order, each with its evidence."""
-        return tuple(self._history.transitions)
-
-    @property
-    def segments(self) -> Sequence[SegmentEvent]:
-        """RSTs and retransmissions that the kernel reported; always empty without the tracepoint."""
-        return tuple(self._history.segments)
-
-    def match(self, ladder: Ladder | str, *, strict: bool = False) -> Match:
-        """Compare what has happened up to now with `ladder`, without raising."""
-        self._watcher.refresh()
-        events = self._watcher.rounds.sources.events
-        return match(
-            as_ladder(ladder),
-            self._history.transitions,
-            now=time.monotonic(),
-            strict=strict,
-            segments=self._history.segments,
-            sees_resets=events is not None and events.sees_resets,
-        )
-
-    def check(self, ladder: Ladder | str, *, strict: bool = False) -> Match:
-        """Raise LadderMismatch, which draws expected beside observed, unless the endpoint took `ladder`.
-
-        With `strict`, rungs that were neither seen nor proven count as missing; without it a table-only watch
-        may have missed those shorter than the time between two looks.
-        """
-        found = self.match(ladder, strict=strict)
-        if not found.ok:
-            raise LadderMismatch(self._explain(found))
-        return found
-
-    def draw(self) -> str:
-        """Return the ladder so far as text."""
-        from harness.drawing.descent import draw_descent
-
-        return draw_descent(self.name, self._history, notes=self._watcher.rounds.sources.notes)
-
-    def _explain(self, found: Match) -> str:
-        from harness.drawing.descent import draw_mismatch
-
-        return draw_mismatch(self.name, found, self._history, notes=self._watcher.rounds.sources.notes)
-
-    def _reached(self, state: TcpState) -> Transition | None:
-        """Return how `state` was reached; None if it still can be; raise if it cannot any more."""
-        if (step := self._history.reached(state)) is not None:
-            return step
-        now = self._history.state
-        if self._history.is_reused or (now is not None and not is_reachable(now, state)):
-            raise StateNotReachedError(f"{state} can no longer be reached from {now}\n{self.draw()}")
-        return None
-
-    def _not_reached(self, state: TcpState, within: float) -> StateNotReachedError:
-        never = (
-            ""
-            if self.state is not None
-            else (
-                f"\nno row of {self.endpoint} was ever seen: it was closed before the watch began, "
-                "or lives on another machine or in another network namespace (watch there, or give pid=)"
-            )
-        )
-        found = self.state or "no row"
-        return StateNotReachedError(
-            f"{self.name}: expected {state} within {within:g} s, found {found}{never}\n{self.draw()}"
-        )
-
-
-class SeenEndpoint(SeenEndpointBase):
-    """One endpoint of a watch, for threads."""
-
-    def wait_for(self, state: TcpState | str, *, within: float) -> Transition:
-        """Return as soon as `state` is reached, or was since the watch began; wait `within` seconds at most.
-
-        Raises StateNotReachedError (an AssertionError) with the ladder so far: time is over, or the state can
-        no longer be reached.
-        """
-        wanted = parse_state(state)
-        step = wait(self._watcher, lambda: self._reached(wanted), within)
-        if step is None:
-            raise self._not_reached(wanted, within)
-        return step
-
-
-class AsyncSeenEndpoint(SeenEndpointBase):
-    """One endpoint of a watch, for Trio tasks."""
-
-    async def wait_for(self, state: TcpState | str, *, within: float) -> Transition:
-        """Return as soon as `state` is reached, or was since the watch began; wait `within` seconds at most.
-
-        Raises StateNotReachedError (an AssertionError) with the ladder so far: time is over, or the state can
-        no longer be reached.
-        """
-        wanted = parse_state(state)
-        step = await wait_async(self._watcher, lambda: self._reached(wanted), within)
-        if step is None:
-            raise self._not_reached(wanted, within)
-        return step
 
 
 _End = TypeVar("_End", bound=SeenEndpointBase)
 
 
 class SeenBase(Generic[_End]):
-    """All endpoints of a watch: all that needs no waiting."""
+    """All endpoints of a watch: all that needs no waiting.
+
+    `began` is when the first look was over, monotonic seconds: what was seen earlier was there before the
+    watch.
+    """
 
     def __init__(self, watcher: Watcher, make: Callable[[str, EndpointHistory, Watcher], _End]) -> None:
         self._watcher = watcher
         self._make = make
+        self.began = time.monotonic()
         self._ends: list[_End] = []
 
     @property
@@ -183,9 +52,15 @@ class SeenBase(Generic[_End]):
         return self._nth(1, "server")
 
     @property
+    def sources(self) -> Sequence[str]:
+        """Names of the sources that watch: the table's, the events', or both."""
+        used = self._watcher.rounds.sources
+        return tuple(source.name for source in (used.table, used.events) if source is not None)
+
+    @property
     def notes(self) -> Sequence[str]:
-        """Which sources could not be used and why: one sentence each."""
-        return self._watcher.rounds.sources.notes
+        """Which sources could not be used and why, or ceased to work: one sentence each."""
+        return self._watcher.notes
 
     def add(self, *endpoints: Endpoint | RawEndpoint, names: Sequence[str] = ()) -> Sequence[_End]:
         """Watch more endpoints. What the tracepoint told about them before is not lost."""
@@ -196,6 +71,22 @@ class SeenBase(Generic[_End]):
             name = names[index] if index < len(names) else _default_name(first + index)
             self._ends.append(self._make(name, self._watcher.rounds.histories[endpoint], self._watcher))
         return tuple(self._ends[first:])
+
+    def forget(self, *ends: _End) -> None:
+        """Watch these endpoints no more and give their memory back: for watches that outlive many sessions.
+
+        What was seen of them stays readable in the objects at hand.
+        """
+        self._watcher.forget(end.endpoint for end in ends)
+        self._ends = [end for end in self._ends if end not in ends]
+
+    def draw(self) -> str:
+        """Return the ladders of all endpoints so far as text."""
+        drawn = "\n\n".join(end.draw() for end in self.endpoints)
+        return (
+            drawn
+            or "no connection was seen on the watched ports: they are unused here, or in another namespace"
+        )
 
     def check(self, ladders: LadderPair, *, strict: bool = False) -> None:
         """Check both ends and raise one LadderMismatch that draws every end which failed."""
@@ -227,8 +118,10 @@ class SeenBase(Generic[_End]):
         return True if time.monotonic() - still_since >= quiet else None
 
     def _not_settled(self, within: float) -> NotSettledError:
-        drawn = "\n\n".join(end.draw() for end in self._ends)
-        return NotSettledError(f"expected no endpoint to move any more within {within:g} s\n{drawn}")
+        return NotSettledError(f"expected no endpoint to move any more within {within:g} s\n{self.draw()}")
+
+    def _no_answer(self, within: float) -> StateNotReachedError:
+        return StateNotReachedError(f"expected an answer within {within:g} s, found none\n{self.draw()}")
 
 
 class Seen(SeenBase[SeenEndpoint]):
@@ -246,6 +139,17 @@ class Seen(SeenBase[SeenEndpoint]):
         if not wait(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
 
+    def wait_until(self, answer: Callable[[], Result | None], *, within: float) -> Result:
+        """Ask `answer` after each look and return its first answer that is not None.
+
+        For what is not one endpoint's state: that a connection has appeared on a watched port, for example.
+        Raises StateNotReachedError, with all ladders so far, after `within` seconds.
+        """
+        found = wait(self._watcher, answer, within)
+        if found is None:
+            raise self._no_answer(within)
+        return found
+
 
 class AsyncSeen(SeenBase[AsyncSeenEndpoint]):
     """All endpoints of a watch, for Trio tasks."""
@@ -255,6 +159,17 @@ class AsyncSeen(SeenBase[AsyncSeenEndpoint]):
         asked_at = time.monotonic()
         if not await wait_async(self._watcher, lambda: self._is_quiet(quiet, asked_at), within):
             raise self._not_settled(within)
+
+    async def wait_until(self, answer: Callable[[], Result | None], *, within: float) -> Result:
+        """Ask `answer` after each look and return its first answer that is not None.
+
+        For what is not one endpoint's state: that a connection has appeared on a watched port, for example.
+        Raises StateNotReachedError, with all ladders so far, after `within` seconds.
+        """
+        found = await wait_async(self._watcher, answer, within)
+        if found is None:
+            raise self._no_answer(within)
+        return found
 
 
 def _default_name(index: int) -> str:

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def wait(watcher: Watcher, answer: Callable[[], Result | None], within: float) -> Result | None:
-    """Return the first answer that is not None, or None after `within` seconds.
+    """Return the first answer that is not None, or None after `within` seconds or when the watch is over.
 
     Raises the watcher's failure if its source ceased to work while there was no answer yet.
     """
@@ -23,7 +23,7 @@ def wait(watcher: Watcher, answer: Callable[[], Result | None], within: float) -
             done = watcher.rounds.done
             found = answer()
             left = deadline - time.monotonic()
-            if found is not None or left <= 0:
+            if found is not None or left <= 0 or watcher.is_over:
                 return found
             if watcher.failure is not None:
                 raise watcher.failure
@@ -42,7 +42,7 @@ async def wait_async(watcher: Watcher, answer: Callable[[], Result | None], with
             with watcher.calling(lambda event=news: token.run_sync_soon(event.set)):  # type: ignore[misc]
                 found = answer()
                 left = deadline - time.monotonic()
-                if found is not None or left <= 0:
+                if found is not None or left <= 0 or watcher.is_over:
                     return found
                 if watcher.failure is not None:
                     raise watcher.failure

@@ -3,6 +3,7 @@
 The composition of the package. It must not know what is checked or waited for.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
@@ -10,7 +11,8 @@ from harness.rows import Endpoint, RawEndpoint
 from harness.sources.base import TableSource
 from harness.sources.choice import choose
 from harness.watching.rounds import Rounds
-from harness.watching.seen import AsyncSeen, AsyncSeenEndpoint, Seen, SeenEndpoint
+from harness.watching.seen import AsyncSeen, Seen
+from harness.watching.seen_endpoint import AsyncSeenEndpoint, SeenEndpoint
 from harness.watching.watcher import Watcher
 
 AskedSources = str | TableSource | Iterable[str | TableSource]
@@ -81,8 +83,7 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     def _open(self) -> Watcher:
         from harness.sources.owners import find_owners
 
-        # With ports alone the kernel can leave out the events of all others.
-        sources = choose(self._source, pid=self._pid, ports=frozenset() if self._endpoints else self._ports)
+        sources = choose(self._source, pid=self._pid)
         self._watcher = Watcher(Rounds(sources, find_owners, self._ports))
         return self._watcher
 
@@ -90,3 +91,4 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         seen.add(*self._endpoints, names=self._names)
         if self._watcher is not None:
             self._watcher.start()
+        seen.began = time.monotonic()

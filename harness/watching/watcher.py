@@ -40,6 +40,25 @@ class Watcher:
         self._wake_end, self._wake_here = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="harness watcher", daemon=True)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no more rounds will be done."""
+        return self._closed
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits this watch: unusable sources, lost events, a source that ceased to work."""
+        sources = self.rounds.sources
+        lost = sources.events.lost if sources.events is not None else 0
+        notes = list(sources.notes)
+        if lost:
+            notes.append(
+                f"tracepoint: the kernel dropped {lost} events; rungs of busy moments may be missing"
+            )
+        if self.failure is not None:
+            notes.append(str(self.failure))
+        return tuple(notes)
+
     def start(self) -> None:
         """Take the first look, so that states are known at once, and go on in the background."""
         try:
@@ -66,6 +85,11 @@ class Watcher:
             new = self.rounds.follow(endpoints)
             if new and self._thread.is_alive():
                 self.rounds.do(new)
+
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """Follow these endpoints no more."""
+        with self._round_lock:
+            self.rounds.forget(endpoints)
 
     def refresh(self) -> None:
         """Look at the table and read events now, on the calling thread. Does nothing after stop()."""

@@ -11,11 +11,12 @@ BENCHMARKS = {
     "backpressure": "memory added by 1 GiB through a slow reader",
     "churn": "what 10,000 sessions opened and closed leave behind",
     "wire": "how fast FINs that were kept out come in, and what a filter costs that is not used",
-    "harness": "what one look of the harness costs",
+    "harness": "what watching costs and what it sees",
+    "relay": "finproxy beside haproxy, nginx, socat and Toxiproxy, as ratios to a direct connection",
 }
 
-MODULES = {"wire": "wire_bench", "harness": "harness_bench"}
-"""Where a benchmark is not found under its own name."""
+MODULES = {"wire": ".wire_bench", "harness": ".harness_bench", "relay": ".relay.run"}
+"""Where a benchmark is, if not in a module of its own name."""
 
 
 def main() -> int:
@@ -24,9 +25,9 @@ def main() -> int:
         print("usage: python -m tests.benchmarks NAME\n")
         print("\n".join(f"  {name:14}{what}" for name, what in BENCHMARKS.items()))
         return 2
-    module = MODULES.get(sys.argv[1], sys.argv[1])
-    import_module(f".{module}", __package__).main(sys.argv[2:])
-    return 0
+    module = import_module(MODULES.get(sys.argv[1], f".{sys.argv[1]}"), __package__)
+    missed: int | None = module.main(sys.argv[2:])
+    return missed or 0
 
 
 if __name__ == "__main__":

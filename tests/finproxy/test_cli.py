@@ -239,3 +239,20 @@ def test_several_proxies_run_from_one_file(upstream: socket.socket, tmp_path: Pa
         run.finish(signal.SIGTERM)
 
     assert run.process.returncode == 0
+
+
+def test_sigusr1_lets_go_everything_that_is_held(upstream: socket.socket) -> None:
+    with (
+        running("0", port_of(upstream), "--rule", "client.fin -> hold") as run,
+        run.connect() as client,
+        upstream.accept()[0] as server,
+    ):
+        client.shutdown(socket.SHUT_WR)
+        run.next("fin.held")
+        run.process.send_signal(signal.SIGUSR1)
+        assert server.recv(1) == b""
+        assert run.next("fin.released")["why"] == "request"
+        server.shutdown(socket.SHUT_WR)
+        said = run.finish(signal.SIGTERM)
+
+    assert "released 1 held ends" in said

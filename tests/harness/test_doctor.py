@@ -17,6 +17,7 @@ def test_each_table_source_is_proved_on_a_real_connection() -> None:
     assert code == 0
     for name in ("sock_diag", "procfs", "psutil"):
         (line,) = [line for line in text.splitlines() if line.startswith(f"ok  {name:<24} ")]
+        assert "blind to states shorter than the time between two looks" in text
         assert "saw FIN-WAIT-2 and CLOSE-WAIT of a real half-close" in line
     assert "net.ipv4.tcp_fin_timeout" in text
 

@@ -107,3 +107,22 @@ def test_a_reset_is_an_arrow_from_its_sender() -> None:
     server = track(CLIENT.peer, "ESTABLISHED 0 > CLOSED 1.1")
     arrows = [line.arrow for line in connection_diagram(client, server).lines if line.arrow]
     assert arrows == [Arrow(0, 1, "RST")]
+
+
+def test_a_fin_that_is_kept_out_is_an_arrow_that_does_not_arrive() -> None:
+    records, client, server = held_close()
+    held = {"t": 0.52, "session": 1, "event": "fin.held", "leg": "client", "technique": "nfqueue"}
+
+    diagram = session_diagram([records[0], held], client, server, opened_at=0)
+
+    kept = [line.arrow for line in diagram.lines if line.arrow and line.arrow.is_kept_out]
+    assert kept == [Arrow(0, 1, "FIN", is_kept_out=True)]
+
+
+def test_a_fin_arrives_when_the_proxys_kernel_accepts_it() -> None:
+    records, client, server = held_close()
+    leg = track(CLIENT.peer, "ESTABLISHED 0 > CLOSE-WAIT 0.505")
+
+    diagram = session_diagram(records, client, server, client_leg=leg, opened_at=0)
+
+    assert [line.at for line in diagram.lines if line.arrow == Arrow(0, 1, "FIN")] == [0.505]

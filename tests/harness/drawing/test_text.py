@@ -1,6 +1,6 @@
 import pytest
 
-from harness.drawing.diagram import session_diagram
+from harness.drawing.diagram import Arrow, Column, Diagram, Line, session_diagram
 from harness.drawing.text import draw_text
 from tests.harness.drawing.tracks import held_close
 
@@ -65,3 +65,13 @@ def test_colour_adds_escapes_and_changes_nothing_else() -> None:
 
 def test_a_terminal_without_box_drawing_gets_ascii() -> None:
     assert drawn(ascii_only=True).isascii()
+
+
+@pytest.mark.parametrize(("ascii_only", "tip"), [(False, "─" * 5 + "\u2573"), (True, "-" * 5 + "X")])
+def test_a_fin_that_is_kept_out_stops_short_of_its_receiver(ascii_only: bool, tip: str) -> None:
+    arrow = Arrow(0, 1, "FIN", is_kept_out=True)
+    diagram = Diagram("kept out", (Column("a", ""), Column("b", "")), (Line(1.0, 0, arrow=arrow),))
+
+    assert f"FIN {'-' if ascii_only else '─'}" in draw_text(diagram, width=60, ascii_only=ascii_only)
+    assert tip in draw_text(diagram, width=60, ascii_only=ascii_only)
+    assert "FIN a > b (kept out)" in draw_text(diagram, width=30)

@@ -9,23 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import SourceUnavailableError
 from harness.sources import tracefs
 from harness.sources.tracepoint import Tracepoint
 from harness.states import TcpState as S
 from harness.transitions import KernelEvent, SegmentEvent, StateChange
-from tests.harness.connections import abort, connected, needs_tracefs
+from tests.harness.connections import Pair, abort, connected, needs_tracefs
 
 pytestmark = needs_tracefs
 
 INSTANCES = Path("/sys/kernel/tracing/instances")
 
 
-def read_until(source: Tracepoint, count: int) -> list[KernelEvent]:
+def read_until(source: Tracepoint, pair: Pair, count: int) -> list[KernelEvent]:
+    """Return the events of `pair`: other programs of this machine have connections too."""
     events: list[KernelEvent] = []
     while len(events) < count:
         ready, _, _ = select.select([source], [], [], 0 if source.has_waiting else 5)
         assert ready or source.has_waiting, f"expected {count} events, got {events} and silence"
-        events += source.read()
+        events += [event for event in source.read() if event.endpoint in {pair.endpoint, pair.peer}]
     return events
 
 
@@ -35,12 +37,13 @@ def instances_of(pid: int) -> list[str]:
 
 def test_every_transition_of_a_close_is_told_once_and_in_order() -> None:
     with connected() as pair:
-        source = Tracepoint(frozenset({pair.endpoint.local.port}))
+        source = Tracepoint()
         try:
+            source.narrow(frozenset({pair.endpoint.local.port}))
             pair.client.shutdown(1)
             pair.server.recv(1)
             pair.server.close()
-            events = read_until(source, 6)
+            events = read_until(source, pair, 6)
         finally:
             source.close()
     steps = [
@@ -61,8 +64,8 @@ def test_a_reset_names_its_sender() -> None:
             abort(pair.client)
             resets: dict[str, object] = {}
             while len(resets) < 2:
-                for event in read_until(source, 1):
-                    if isinstance(event, SegmentEvent) and event.endpoint in {pair.endpoint, pair.peer}:
+                for event in read_until(source, pair, 1):
+                    if isinstance(event, SegmentEvent):
                         resets[event.kind] = event.endpoint
         finally:
             source.close()
@@ -79,10 +82,10 @@ def test_closing_removes_the_instance_and_may_be_done_twice() -> None:
 
 
 HOLD_AN_INSTANCE = """
-import sys, signal
+import os, signal, sys
 from harness.sources.tracepoint import Tracepoint
 source = Tracepoint()
-print("ready", flush=True)
+print(os.getpid(), flush=True)
 if sys.argv[1] == "wait":
     signal.pause()
 """
@@ -95,7 +98,7 @@ def test_a_killed_watcher_leaves_no_instance_behind(ending: signal.Signals) -> N
     )
     assert process.stdout is not None
     with process, process.stdout:
-        assert process.stdout.readline() == "ready\n"
+        assert int(process.stdout.readline()) == process.pid
         (name,) = instances_of(process.pid)
         guard = guard_of(name)
         process.send_signal(ending)
@@ -110,8 +113,13 @@ def test_an_exit_that_forgot_to_close_leaves_no_instance_behind() -> None:
     done = subprocess.run(
         [sys.executable, "-c", HOLD_AN_INSTANCE, "exit"], check=True, stdout=subprocess.PIPE, text=True
     )
-    assert done.stdout == "ready\n"
-    assert tracefs.sweep() == []
+    assert instances_of(int(done.stdout)) == []
+
+
+def test_an_ordinary_user_is_told_that_it_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sources.tracefs.os.geteuid", lambda: 1000)
+    with pytest.raises(SourceUnavailableError, match="expected to run as root, found user 1000"):
+        Tracepoint()
 
 
 def test_what_a_dead_process_left_is_swept_at_the_next_start() -> None:
@@ -125,7 +133,7 @@ def test_what_a_dead_process_left_is_swept_at_the_next_start() -> None:
 
 
 def test_what_another_pid_namespace_made_is_left_alone() -> None:
-    foreign = INSTANCES / "finproxy-1-1-1-1"
+    foreign = INSTANCES / f"finproxy-1-1-1-{os.getpid()}"
     foreign.mkdir()
     try:
         assert foreign.name not in tracefs.sweep()

@@ -11,8 +11,8 @@ ENDPOINT = Endpoint.of((("127.0.0.1", 5000), ("127.0.0.1", 80)))
 class Teller:
     """Tells a history rows and events at times of the test's choosing."""
 
-    def __init__(self, *, misses_rows: bool = False) -> None:
-        self.history = EndpointHistory(ENDPOINT)
+    def __init__(self, *, misses_rows: bool = False, sees_resets: bool = False) -> None:
+        self.history = EndpointHistory(ENDPOINT, sees_resets=sees_resets)
         self.misses_rows = misses_rows
 
     def row(self, at: float, state: S | None, inode: int = 7, cookie: int | None = 1) -> None:
@@ -115,6 +115,24 @@ def test_closed_by_event_and_absent_from_the_table_is_closed() -> None:
     tell.event(2, S.FIN_WAIT_2, S.CLOSED)
     tell.row(3, None)
     assert tell.states[-1] is S.CLOSED
+
+
+def test_a_time_wait_that_a_reset_ended_before_a_look_is_inferred() -> None:
+    tell = Teller(sees_resets=True)
+    tell.row(1, S.FIN_WAIT_2)
+    tell.event(2, S.FIN_WAIT_2, S.CLOSED)
+    tell.row(3, None)
+    assert tell.states[-2:] == [S.TIME_WAIT, S.CLOSED]
+    assert S.TIME_WAIT in tell.inferred
+
+
+def test_a_reset_in_fin_wait_2_leads_to_closed_without_time_wait() -> None:
+    tell = Teller(sees_resets=True)
+    tell.row(1, S.FIN_WAIT_2)
+    tell.history.saw_segment(SegmentEvent("reset received", ENDPOINT, 2, "events"))
+    tell.event(2, S.FIN_WAIT_2, S.CLOSED)
+    tell.row(3, None)
+    assert tell.states[-2:] == [S.FIN_WAIT_2, S.CLOSED]
 
 
 def test_an_orphan_whose_row_outlives_its_socket_stays_in_fin_wait_2() -> None:

@@ -215,14 +215,29 @@ def test_connections_of_a_port_are_found_as_they_appear(source: str | None) -> N
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with harness.watch(ports=[port], source=source) as seen:
-            assert not seen.endpoints
+            # Old TIME-WAIT rows may have this port number too.
+            old = len(seen.endpoints)
             with socket.create_connection(("127.0.0.1", port)) as client:
                 server, address = listener.accept()
-                while len(seen.endpoints) < 2:
-                    seen.wait_for_news(5)
-                assert {end.endpoint.local.port for end in seen.endpoints} == {port, address[1]}
+                both = seen.wait_until(
+                    lambda: seen.endpoints[old:] if len(seen.endpoints) == old + 2 else None, within=5
+                )
+                assert {end.endpoint.local.port for end in both} == {port, address[1]}
                 server.close()
                 assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("source", [None, "sock_diag"])
+def test_an_endpoint_that_was_forgotten_does_not_come_back_as_its_own_time_wait(source: str | None) -> None:
+    with connected() as pair, harness.watch(ports=[pair.endpoint.remote.port], source=source) as seen:
+        (client,) = [end for end in seen.endpoints if end.endpoint == pair.endpoint]
+        pair.client.shutdown(socket.SHUT_WR)
+        pair.server.close()
+        client.wait_for("TIME-WAIT", within=5)
+        seen.forget(client)
+        seen.settled(within=5, quiet=0.02)
+        assert pair.endpoint not in {end.endpoint for end in seen.endpoints}
+    client.check(ladders.ACTIVE_CLOSE)
 
 
 def test_a_watch_of_one_endpoint_has_no_server() -> None:
@@ -284,6 +299,13 @@ def test_the_watch_ends_with_its_body() -> None:
     with connected() as pair, harness.watch(pair.endpoint):
         assert any(thread.name == "harness watcher" for thread in threading.enumerate())
     assert all(thread.name != "harness watcher" for thread in threading.enumerate())
+
+
+def test_waiting_after_the_watch_has_ended_fails_at_once() -> None:
+    with connected() as pair, harness.watch(pair.endpoint, source="sock_diag") as seen:
+        pass
+    with pytest.raises(StateNotReachedError, match="expected CLOSE-WAIT within 3600 s, found ESTABLISHED"):
+        seen.client.wait_for("CLOSE-WAIT", within=3600)
 
 
 def test_a_ladder_may_be_checked_after_the_watch_has_ended() -> None:

@@ -1,33 +1,22 @@
-"""The command line, and the only place where everything is put together.
+"""The commands that run proxies, or say what can be asked of them: run, rules.
 
-A thin skin: each command turns its arguments into settings and calls what does the work. Importing this
-module must stay cheap enough for `--help`; what a command needs is imported inside it. (The annotations
-are read by typer at run time, so what they name is imported at the top.)
+This module must not know how arguments become errors and exit codes (app.py).
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import __version__
-from .errors import FinproxyError, UsageError
+from ..errors import UsageError
+from .app import app, errors_of_the_harness, known_technique
 
 if TYPE_CHECKING:
-    from .settings import Settings
-
-app = typer.Typer(
-    name="finproxy",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A TCP proxy that decides what becomes of every FIN and RST, between any client and any server.",
-    epilog="Exit codes: 0 done; 1 the machine refused (a port in use, a file that cannot be written); "
-    "2 the arguments, a rule or the configuration cannot be meant.",
-)
+    from ..settings import Settings
 
 _RUN_HELP = """Put a proxy in front of a service, until SIGINT or SIGTERM.
 
@@ -43,34 +32,12 @@ Without rules it is transparent: FIN as FIN, RST as RST, half-closed connections
 
   finproxy run 9000 '[::1]:8080' --rule 'server.bytes 1000 -> reset @0.1' --seed 7
 
+  finproxy run 9000 localhost:8080 --rule 'client.fin -> hold 5s at wire' --ladders
+
   finproxy run --config finproxy.toml
 
 Every trigger and action: finproxy rules
 """
-
-
-def main() -> None:
-    """Run the command line; every error that is meant for users is one sentence on standard error."""
-    try:
-        app()
-    except FinproxyError as error:
-        typer.echo(f"finproxy: {error}", err=True)
-        sys.exit(error.exit_code)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"finproxy {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Hold the options that come before a command."""
 
 
 @app.command(help=_RUN_HELP)
@@ -113,6 +80,9 @@ def run(
     grace: Annotated[
         str | None, typer.Option(help="How long sessions may go on after SIGTERM. Default 5s.")
     ] = None,
+    ladders: Annotated[
+        bool, typer.Option("--ladders", help="Draw both ends' TCP states after each session, with times.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every record.")] = False,
 ) -> None:
@@ -120,19 +90,22 @@ def run(
     import trio
     from rich.console import Console
 
-    from .journal import Journal
-    from .runner import Output, run_proxies
+    from ..journal import Journal
+    from ..runner import Output, run_proxies
 
     durations = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
-    common = _given(seed=seed, max_sessions=max_sessions, wire=wire, **_durations(durations))
+    common = _given(seed=seed, max_sessions=max_sessions, wire=known_technique(wire), **_durations(durations))
     proxies = _fit_to_the_machine(_proxies(listen, upstream, rule, config, common))
-    out = Journal.open(journal) if journal else None
-    try:
-        output = Output(Console(stderr=True, highlight=False), quiet=quiet, verbose=verbose)
-        trio.run(run_proxies, proxies, [out] if out else [], output)
-    finally:
-        if out:
-            out.close()
+    console = Console(stderr=True, highlight=False)
+    with ExitStack() as stack:
+        observers: list[Any] = []
+        if journal:
+            out = Journal.open(journal)
+            stack.callback(out.close)
+            observers.append(out)
+        if ladders:
+            observers.append(stack.enter_context(_ladders(console)))
+        trio.run(run_proxies, proxies, observers, Output(console, quiet=quiet, verbose=verbose))
 
 
 @app.command()
@@ -142,7 +115,7 @@ def rules() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from . import guide
+    from .. import guide
 
     console = Console(highlight=False)
     console.print(guide.NOTATION, style="bold", markup=False)
@@ -157,6 +130,14 @@ def rules() -> None:
     console.print(guide.FOOTNOTE, markup=False)
 
 
+@contextmanager
+def _ladders(console: Any) -> Iterator[Any]:
+    from harness.ladder_printer import LadderPrinter
+
+    with errors_of_the_harness(), LadderPrinter(console) as printer:
+        yield printer
+
+
 def _proxies(
     listen: str | None,
     upstream: str | None,
@@ -165,9 +146,9 @@ def _proxies(
     common: dict[str, Any],
 ) -> list[Settings]:
     """The proxies that the arguments describe: one on the command line, or those of the file."""
-    from .addresses import parse_listen, parse_upstream
-    from .config import load
-    from .settings import Settings
+    from ..addresses import parse_listen, parse_upstream
+    from ..config import load
+    from ..settings import Settings
 
     defaults = {"grace": 5.0} | common
     if config is not None:
@@ -189,7 +170,7 @@ def _proxies(
 
 
 def _rule(text: str) -> Any:
-    from .notation import parse_rule
+    from ..notation import parse_rule
 
     try:
         return parse_rule(text)
@@ -198,7 +179,7 @@ def _rule(text: str) -> Any:
 
 
 def _durations(texts: dict[str, str | None]) -> dict[str, float | None]:
-    from .units import parse_duration
+    from ..units import parse_duration
 
     found: dict[str, float | None] = {}
     for name, text in texts.items():
@@ -218,7 +199,7 @@ def _fit_to_the_machine(proxies: list[Settings]) -> list[Settings]:
     """See that there are file descriptors for the sessions; without a wish, as many as there are."""
     from dataclasses import replace
 
-    from .sockets import room_for_sessions
+    from ..sockets import room_for_sessions
 
     wished = [settings.max_sessions for settings in proxies if settings.max_sessions]
     room = room_for_sessions(sum(wished) if len(wished) == len(proxies) else None)
