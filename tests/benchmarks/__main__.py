@@ -10,11 +10,12 @@ BENCHMARKS = {
     "memory": "memory of the proxy with 5,000 sessions open, then held",
     "backpressure": "memory added by 1 GiB through a slow reader",
     "churn": "what 10,000 sessions opened and closed leave behind",
+    "wire": "how fast FINs that were kept out come in, and what a filter costs that is not used",
+    "harness": "what watching costs and what it sees",
     "relay": "finproxy beside haproxy, nginx, socat and Toxiproxy, as ratios to a direct connection",
 }
 
-
-MODULES = {"relay": ".relay.run"}
+MODULES = {"wire": ".wire_bench", "harness": ".harness_bench", "relay": ".relay.run"}
 """Where a benchmark is, if not in a module of its own name."""
 
 
@@ -24,8 +25,9 @@ def main() -> int:
         print("usage: python -m tests.benchmarks NAME\n")
         print("\n".join(f"  {name:14}{what}" for name, what in BENCHMARKS.items()))
         return 2
-    import_module(MODULES.get(sys.argv[1], f".{sys.argv[1]}"), __package__).main(sys.argv[2:])
-    return 0
+    module = import_module(MODULES.get(sys.argv[1], f".{sys.argv[1]}"), __package__)
+    missed: int | None = module.main(sys.argv[2:])
+    return missed or 0
 
 
 if __name__ == "__main__":

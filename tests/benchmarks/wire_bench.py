@@ -1,7 +1,8 @@
 """How fast a held FIN comes in after its release, and whether a thousand can be held at once.
 
-Run it as `python -m tests.benchmarks.wire_bench [--rounds N] [--at-once N]`; root for all three techniques.
-For each one that proves itself here it prints the time from release() to the sender's next state.
+Run it as `python -m tests.benchmarks wire [--rounds N] [--at-once N]`; root for all three techniques. For
+each one that proves itself here it prints the time from release() to the sender's next state, bare and
+through a proxy, and what a filter costs that is not used.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from finproxy.wire.choice import probe_all
 from finproxy.wire.tcp_info import KernelState, state
 from finproxy.wire.technique import Sight, Technique, WireHold
+
+from .wire_through import through_proxy, unused
 
 PENDING = 100_000
 """Bytes sent ahead of the FIN where a technique needs them."""
@@ -103,17 +106,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--at-once", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=15, help="of rounds with and without a filter")
     asked = parser.parse_args(argv)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # three fds for each FIN that is held
     print("| technique | release to next state, p50 | p99 | held at once | all released in |")
     print("|---|---|---|---|---|")
+    proved = []
     for technique, probe in probe_all():
         if not probe.ok:
             print(f"| {technique.name} | not here: {probe.why} | | | |")
             continue
         with contextlib.closing(technique):
             print(row(technique, asked.rounds, asked.at_once), flush=True)
+            proved.append(technique.name)
+    print("\n| through the proxy | release to next state, p50 | p99 | held at once | all released in |")
+    print("|---|---|---|---|---|")
+    for name in proved:
+        through_proxy(name, asked.rounds, asked.at_once)
+    print("\n| technique, unused | bulk throughput, 1 = without | small messages |\n|---|---|---|")
+    for name in proved:
+        unused(name, asked.pairs)
     return 0
 
 
