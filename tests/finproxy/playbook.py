@@ -64,6 +64,9 @@ class Conversation:
                 event = events.TimerFired(t, next(timer for timer in self._timers if timer.leg is Leg(leg)))
             case ["hold", leg]:
                 event = events.ActionRequested(t, Leg(leg), rules.Hold())
+            case ["rules", *words]:
+                book = RuleBook(InPlay(parse_rule(rule)) for rule in " ".join(words).split(";") if rule)
+                event = events.RulesChanged(t, book)
             case ["let", "go", leg]:
                 event = events.Released(t, Leg(leg))
             case ["abort"]:
