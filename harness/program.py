@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -142,13 +143,30 @@ class Program:
         """Whether its first process is alive."""
         return self._tree.code is None
 
+    @property
+    def code(self) -> int | None:
+        """The exit code of its first process, negative for a signal; None while it runs."""
+        return self._tree.code
+
     def last_lines(self, count: int = 20) -> str:
         """The last lines that it has printed."""
         self._output.complete()
         return self._output.last_lines(count)
 
+    def condition(self) -> str:
+        """Command, process, sockets and last lines: what a failure shows of a program."""
+        state = "running" if self.is_running else f"exited with code {self._tree.code}"
+        blocks = {
+            f"process {self.pid}: {state}; its sockets:": [described(row) for row in self.sockets()],
+            "its last lines:": self.last_lines().splitlines(),
+        }
+        lines = [f"  command: {shlex.join(self.command)}"]
+        for title, content in blocks.items():
+            lines += [f"  {title}", *(f"    {line}" for line in content or ["none"])]
+        return "\n".join(lines)
+
     def __str__(self) -> str:
-        return shlex.join(self.command)
+        return textwrap.shorten(shlex.join(self.command), 80, placeholder=" ...")
 
     # --- what is done with it ---------------------------------------------------------------------
 
@@ -186,7 +204,7 @@ class Program:
         if self._output.wait_for(pattern, self._tree.ended.is_set, within) or re.search(pattern, self.output):
             return self.output
         raise CheckFailedError(
-            f"expected {self} to print {pattern!r} within {within:g} s\n{self._condition()}"
+            f"expected {self} to print {pattern!r} within {within:g} s\n{self.condition()}"
         )
 
     def exits(self, *, within: float) -> Exit:
@@ -197,7 +215,7 @@ class Program:
 
         """
         if not self._tree.ended.wait(within):
-            raise StillRunningError(f"expected {self} to exit within {within:g} s\n{self._condition()}")
+            raise StillRunningError(f"expected {self} to exit within {within:g} s\n{self.condition()}")
         began = self._signalled_at or self._tree.started_at
         return Exit(self._tree.code or 0, max(0.0, (self._tree.ended_at or began) - began))
 
@@ -299,19 +317,7 @@ class Program:
             what = "it exited with code 0 before it was ready; if it goes to the background, keep it in front"
         else:
             what = f"it exited with code {code} before it was ready"
-        return f"{what}\n{self._condition()}"
-
-    def _condition(self) -> str:
-        """Command, process, sockets and last lines: what a failure shows of a program."""
-        state = "running" if self.is_running else f"exited with code {self._tree.code}"
-        blocks = {
-            f"process {self.pid}: {state}; its sockets:": [described(row) for row in self.sockets()],
-            "its last lines:": self.last_lines().splitlines(),
-        }
-        lines = [f"  command: {self}"]
-        for title, content in blocks.items():
-            lines += [f"  {title}", *(f"    {line}" for line in content or ["none"])]
-        return "\n".join(lines)
+        return f"{what}\n{self.condition()}"
 
 
 def split_command(command: tuple[str, ...]) -> list[str]:
