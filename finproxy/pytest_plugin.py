@@ -157,6 +157,17 @@ def fin_proxy(_finproxy_scene: Scene) -> Callable[..., Any]:
     return _finproxy_scene.fin_proxy
 
 
+@pytest.fixture
+def shutdown_contract(_finproxy_scene: Scene) -> Callable[..., Any]:
+    """Judge a server by the list of what a good one does when it is asked to end, and fail if it breaks it.
+
+        shutdown_contract(launch("gunicorn", "myapp:app", "-b", "127.0.0.1:{port}"), grace=10)
+
+    Returns a `harness.contract.ContractReport`. Items in ``known={"backlog": "why"}`` must fail.
+    """
+    return _finproxy_scene.shutdown_contract
+
+
 def _import_our_harness() -> None:
     """Import the package `harness` that comes with finproxy, or say which other one was found."""
     import harness

@@ -5,13 +5,14 @@ Nothing in here knows pytest: the plugin is a thin skin, and a script can use a 
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import finproxy
 from harness.background import Background
+from harness.contract import ContractReport, judge_shutdown
 from harness.errors import HarnessError
 from harness.program import Program
 from harness.proxied import BackgroundProxy, Upstream
@@ -44,6 +45,21 @@ class Scene:
         proxy = BackgroundProxy(self._background(), upstream, *(rules or self.rules), **settings)
         self.proxies.append(proxy)
         return proxy
+
+    def shutdown_contract(
+        self, program: Program, *, known: Mapping[str, str] | None = None, **terms: Any
+    ) -> ContractReport:
+        """Judge a server by the whole shutdown contract: see `harness.contract.Terms` for what can be set.
+
+        `known` maps those items that it is known to break to the reason.
+
+        Raises:
+            ContractBrokenError: it breaks another item, or keeps a known one; shows all verdicts.
+
+        """
+        report = judge_shutdown(program, **terms)
+        report.require(known)
+        return report
 
     def close(self) -> list[str]:
         """End everything that was started; says what did not end as asked.

@@ -17,22 +17,18 @@ def all_sockets() -> list[SocketRow]:
         SourceUnavailableError: no table can be read here.
 
     """
-    from harness.sources.owners import find_owners
-
-    rows = _rows()
-    owners = find_owners({row.inode for row in rows if row.inode})
-    return [replace(row, owner=row.owner or owners.get(row.inode or 0)) for row in rows]
+    return _with_owners(_rows())
 
 
 def listeners(port: int) -> list[SocketRow]:
-    """The sockets that listen on a port.
+    """The sockets that listen on a port, with their owners.
 
     Raises:
         SourceUnavailableError: no table can be read here.
 
     """
     rows = _rows(frozenset({port}))
-    return [row for row in rows if row.state is TcpState.LISTEN and row.endpoint.local.port == port]
+    return _with_owners([row for row in rows if row.state is TcpState.LISTEN])
 
 
 def described(row: SocketRow) -> str:
@@ -46,3 +42,10 @@ def _rows(ports: frozenset[int] = frozenset()) -> list[SocketRow]:
         return table.rows(ports)
     finally:
         table.close()
+
+
+def _with_owners(rows: list[SocketRow]) -> list[SocketRow]:
+    from harness.sources.owners import find_owners
+
+    owners = find_owners({row.inode for row in rows if row.inode})
+    return [replace(row, owner=row.owner or owners.get(row.inode or 0)) for row in rows]

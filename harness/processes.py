@@ -53,6 +53,14 @@ class ProcessTree:
         """All processes of it that are alive, the first one included."""
         return [process for process in psutil.process_iter() if self._is_member(process)]
 
+    def statuses(self) -> set[str]:
+        """In which states its processes are."""
+        found = set()
+        for process in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.add(str(process.status()))
+        return found
+
     def signal(self, number: int) -> None:
         """Send a signal to the first process, as a service manager does."""
         if not self.ended.is_set():

@@ -139,6 +139,16 @@ class Program:
         return self._output.text
 
     @property
+    def ended(self) -> threading.Event:
+        """Set once its first process has ended: for waiting with others."""
+        return self._tree.ended
+
+    @property
+    def statuses(self) -> set[str]:
+        """In which states its processes are, as psutil names them: sleeping, running, stopped, ..."""
+        return self._tree.statuses()
+
+    @property
     def is_running(self) -> bool:
         """Whether its first process is alive."""
         return self._tree.code is None
@@ -299,7 +309,8 @@ class Program:
     def _accepts(self) -> bool:
         """Whether its port listens: looked up, since a connection would be the first that it meets."""
         try:
-            return any(self._is_on_port(row) for row in listeners(self.address[1]))
+            mine = set(self.pids)  # somebody else may still listen there
+            return any(row.owner is None or row.owner.pid in mine for row in listeners(self.address[1]))
         except SourceUnavailableError:
             return self._can_be_connected_to()
 

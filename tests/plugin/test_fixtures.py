@@ -236,3 +236,20 @@ def test_it():
     assert x == 1
 """)
     done.assert_outcomes(passed=1)
+
+
+def test_the_shutdown_contract_is_one_line(runs: Runs) -> None:
+    done = runs("""
+def test_broken(echo, shutdown_contract):
+    from harness.contract import RawBytes
+    shutdown_contract(echo, grace=3, protocol=RawBytes(b"1", b"1"))
+
+def test_known(echo, shutdown_contract):
+    from harness.contract import RawBytes
+    report = shutdown_contract(
+        echo, grace=3, protocol=RawBytes(b"1", b"1"), known={"backlog": "it has no handler for SIGTERM"}
+    )
+    assert report["idle"].outcome == "pass"
+""")
+    done.assert_outcomes(failed=1, passed=1)
+    done.stdout.fnmatch_lines(["*ContractBrokenError: backlog fails*", "*fail*backlog*4 reset*"])
