@@ -57,7 +57,7 @@ def judge_shutdown(program: Program, **terms: Any) -> ContractReport:
 
 def _idle(subject: Subject) -> Iterator[ItemVerdict]:
     with subject.connection() as sock:
-        keeps = exchange(subject, sock)
+        keeps = exchange(subject.terms.protocol, sock, subject.program)
         if not keeps:
             sock.close()  # nobody can be idle with this server
         subject.signal()

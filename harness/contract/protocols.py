@@ -51,11 +51,14 @@ class Http:
 
     path: str = "/"
     host: str = "localhost"
+    close: bool = False
+    """Ask the server to close afterwards."""
     announces_close: bool = field(default=True, init=False)
 
     def send(self, sock: socket.socket) -> None:
         """Send the request."""
-        sock.sendall(f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        closes = "Connection: close\r\n" if self.close else ""
+        sock.sendall(f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\n{closes}\r\n".encode())
 
     def receive(self, sock: socket.socket) -> Answer:
         """Read status, headers and the whole body."""

@@ -4,7 +4,6 @@ This module must not know which items there are.
 """
 
 import contextlib
-import errno
 import signal
 import socket
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.contract.protocols import Http, Protocol
+from harness.contract.protocols import Http, Protocol, WrongAnswerError
 from harness.errors import CheckFailedError
 from harness.holdings import all_sockets, described
 from harness.output import wait_until
@@ -105,8 +104,10 @@ class Subject:
     def _accepts(self) -> bool:
         try:
             self.program.connect(1.0).close()
-        except OSError as error:
-            return error.errno not in (errno.ECONNREFUSED, errno.ECONNRESET)
+        except ConnectionError:
+            return False
+        except OSError:
+            return True  # a SYN that is not answered is not refused either
         return True
 
 
@@ -130,20 +131,18 @@ def read_end(sock: socket.socket) -> End:
         return End.RESET
 
 
-def exchange(subject: Subject, sock: socket.socket) -> bool:
+def exchange(protocol: Protocol, sock: socket.socket, program: Program) -> bool:
     """One request and its answer; whether the server keeps the connection after it.
 
     Raises:
-        CheckFailedError: even without any signal the answer is wrong, so that nothing can be judged.
+        CheckFailedError: even where nothing unusual is done the answer is wrong: nothing can be judged.
 
     """
-    from harness.contract.protocols import WrongAnswerError
-
     try:
-        subject.terms.protocol.send(sock)
-        return not subject.terms.protocol.receive(sock).closes
+        protocol.send(sock)
+        return not protocol.receive(sock).closes
     except (WrongAnswerError, OSError) as error:
         raise CheckFailedError(
-            f"expected {subject.program} to answer before it is signalled, found {error}; "
-            f"give the request and the answer that it knows\n{subject.program.condition()}"
+            f"expected {program} to answer a plain request, found {error or type(error).__name__}; "
+            f"give the request and the answer that it knows\n{program.condition()}"
         ) from error
