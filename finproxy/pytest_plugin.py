@@ -13,15 +13,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from harness.background import Background
-    from harness.fixtures import Scene
-
-_SCENE = pytest.StashKey["Scene"]()
+# What comes from the harness is Any in here: not even for its types is it imported at the top.
+_SCENE = pytest.StashKey[Any]()
 _SEED = pytest.StashKey[int]()
 _NOTES = pytest.StashKey[list[str]]()
 
@@ -29,7 +26,8 @@ _FIN = (
     "fin(rule, ...): run the test once for each rule; proxies that are given no rules of their own have it. "
     "Several rules for one run go into a list."
 )
-_MARKS = (_FIN,)
+_SCENARIO = "fin_scenario(name, ...): run the test once for each of these termination scenarios."
+_MARKS = (_FIN, _SCENARIO)
 
 # --- options and marks ----------------------------------------------------------------------------
 
@@ -68,6 +66,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         _need_fixture(metafunc, "fin", "fin_proxy")
         _check_rules(metafunc, [rule for group in groups for rule in group])
         metafunc.parametrize("_finproxy_rules", groups, ids="; ".join, indirect=True)
+    names = [name for mark in metafunc.definition.iter_markers("fin_scenario") for name in mark.args]
+    if names:
+        _need_fixture(metafunc, "fin_scenario", "fin_scenario")
+        _check_scenarios(metafunc, names)
+        metafunc.parametrize("_finproxy_scenario", names, indirect=True)
 
 
 def _need_fixture(metafunc: pytest.Metafunc, mark: str, fixture: str) -> None:
@@ -85,6 +88,18 @@ def _check_rules(metafunc: pytest.Metafunc, rules: list[str]) -> None:
             _refuse(metafunc, "fin", str(error))
 
 
+def _check_scenarios(metafunc: pytest.Metafunc, names: list[str]) -> None:
+    _import_our_harness()
+    from harness.errors import UsageError
+    from harness.scenarios.catalogue import find_scenario
+
+    for name in names:
+        try:
+            find_scenario(name)
+        except UsageError as error:
+            _refuse(metafunc, "fin_scenario", str(error))
+
+
 def _refuse(metafunc: pytest.Metafunc, mark: str, why: str) -> None:
     path, line, _ = metafunc.definition.location
     where = f"{path}:{(line or 0) + 1}: @pytest.mark.{mark} of {metafunc.function.__name__}"
@@ -95,11 +110,11 @@ def _refuse(metafunc: pytest.Metafunc, mark: str, why: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def _finproxy_background() -> Iterator[Callable[[], Background]]:
+def _finproxy_background() -> Iterator[Callable[[], Any]]:
     """The thread on which all proxies of this test run live, started when the first of them is wanted."""
-    started: list[Background] = []
+    started: list[Any] = []
 
-    def background() -> Background:
+    def background() -> Any:
         from harness.background import Background
 
         if not started:
@@ -119,24 +134,34 @@ def _finproxy_rules(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 @pytest.fixture
+def _finproxy_scenario(request: pytest.FixtureRequest) -> str:
+    """The scenario of this run, from the mark."""
+    name: str = getattr(request, "param", "")
+    return name
+
+
+@pytest.fixture
 def _finproxy_scene(
     request: pytest.FixtureRequest,
-    _finproxy_background: Callable[[], Background],
+    _finproxy_background: Callable[[], Any],
     _finproxy_rules: tuple[str, ...],
-) -> Iterator[Scene]:
+    _finproxy_scenario: str,
+) -> Iterator[Any]:
     """All that one test has started; ended when the test is over, whatever happened."""
     _import_our_harness()
     from harness.fixtures import Scene
 
     seed = request.config.stash[_SEED]
-    scene = Scene(_finproxy_background, request.node.nodeid, seed, _finproxy_rules)
+    scene = Scene(
+        _finproxy_background, request.node.nodeid, seed, rules=_finproxy_rules, scenario=_finproxy_scenario
+    )
     request.node.stash[_SCENE] = scene
     yield scene
     request.config.stash[_NOTES] += [f"{request.node.nodeid}: {note}" for note in scene.close()]
 
 
 @pytest.fixture
-def launch(_finproxy_scene: Scene) -> Callable[..., Any]:
+def launch(_finproxy_scene: Any) -> Any:
     """Start a program under test.
 
         app = launch("uvicorn", "myapp:app", "--port", "{port}")
@@ -147,7 +172,7 @@ def launch(_finproxy_scene: Scene) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def fin_proxy(_finproxy_scene: Scene) -> Callable[..., Any]:
+def fin_proxy(_finproxy_scene: Any) -> Any:
     """Put a proxy in front of a program or an address.
 
         proxy = fin_proxy(app, "client.fin -> hold")
@@ -158,7 +183,7 @@ def fin_proxy(_finproxy_scene: Scene) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def shutdown_contract(_finproxy_scene: Scene) -> Callable[..., Any]:
+def shutdown_contract(_finproxy_scene: Any) -> Any:
     """Judge a server by the list of what a good one does when it is asked to end, and fail if it breaks it.
 
         shutdown_contract(launch("gunicorn", "myapp:app", "-b", "127.0.0.1:{port}"), grace=10)
@@ -166,6 +191,32 @@ def shutdown_contract(_finproxy_scene: Scene) -> Callable[..., Any]:
     Returns a `harness.contract.ContractReport`. Items in ``known={"backlog": "why"}`` must fail.
     """
     return _finproxy_scene.shutdown_contract
+
+
+@pytest.fixture
+def scripted_server(_finproxy_scene: Any) -> Any:
+    """Start a server that does to each connection what a function says, for clients to be tested.
+
+        server = scripted_server(lambda peer: peer.reset())
+
+    Returns a `harness.scripted.ScriptedServer`; put a proxy in front of it like in front of a program.
+    """
+    return _finproxy_scene.scripted_server
+
+
+@pytest.fixture
+def fin_scenario(_finproxy_scene: Any) -> Any:
+    """Play the scenario that the mark names with a server or a client, and fail if that does.
+
+        @pytest.mark.fin_scenario("half-close-request", "time-wait-side")
+        def test_scenarios(launch, fin_scenario):
+            fin_scenario(launch("uvicorn", "myapp:app", "--port", "{port}"))
+
+    A client is a command: ``fin_scenario("curl", "-sS", "{url}", "{url}")``.
+    """
+    if not _finproxy_scene.scenario:
+        raise pytest.UsageError('expected @pytest.mark.fin_scenario("name", ...) on a test, found none')
+    return _finproxy_scene.fin_scenario
 
 
 def _import_our_harness() -> None:

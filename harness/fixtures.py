@@ -16,20 +16,32 @@ from harness.contract import ContractReport, judge_shutdown
 from harness.errors import HarnessError
 from harness.program import Program
 from harness.proxied import BackgroundProxy, Upstream
+from harness.scenarios import ClientSubject, Outcome, ScenarioFailedError, ServerSubject, run_scenario
+from harness.scenarios.subjects import Verdict
+from harness.scripted import Peer, ScriptedServer
 
 
 class Scene:
     """The programs and proxies of one test. `name` and `seed` decide about all chance in it."""
 
     def __init__(
-        self, background: Callable[[], Background], name: str, seed: int, rules: Sequence[str] = ()
+        self,
+        background: Callable[[], Background],
+        name: str,
+        seed: int,
+        *,
+        rules: Sequence[str] = (),
+        scenario: str = "",
     ) -> None:
         self.name = name
         self.seed = seed
         self.rules = tuple(rules)
         """The rules of those proxies that are given none of their own."""
+        self.scenario = scenario
+        """The scenario of this run."""
         self.programs: list[Program] = []
         self.proxies: list[BackgroundProxy] = []
+        self.servers: list[ScriptedServer] = []
         self._background = background
         self._chance = random.Random(f"{seed}/{name}")
 
@@ -46,6 +58,12 @@ class Scene:
         self.proxies.append(proxy)
         return proxy
 
+    def scripted_server(self, script: Callable[[Peer], object]) -> ScriptedServer:
+        """Start a server each of whose connections does what `script` says, for clients to be tried."""
+        server = ScriptedServer(script)
+        self.servers.append(server)
+        return server
+
     def shutdown_contract(
         self, program: Program, *, known: Mapping[str, str] | None = None, **terms: Any
     ) -> ContractReport:
@@ -61,17 +79,43 @@ class Scene:
         report.require(known)
         return report
 
+    def fin_scenario(
+        self, *subject: Program | str, known: Mapping[str, str] | None = None, **settings: Any
+    ) -> Outcome:
+        """Play the scenario of this run with a server (a program) or a client (a command with ``{url}``).
+
+        `settings` are the other fields of `ServerSubject` or `ClientSubject`; `known` maps the scenarios in
+        which the subject is known to fail to the reason.
+
+        Raises:
+            ScenarioFailedError: it failed, or did not where it was said to.
+
+        """
+        first = subject[0]
+        tried: ServerSubject | ClientSubject
+        if isinstance(first, Program):
+            tried = ServerSubject(first, **settings)
+        else:
+            tried = ClientSubject(tuple(map(str, subject)), **settings)
+        outcome = run_scenario(self.scenario, tried, self._background())
+        if self.scenario not in (known or {}):
+            outcome.require()
+        elif outcome.verdict is not Verdict.FAIL:
+            raise ScenarioFailedError(f"{self.scenario} was said to fail, and does not: {outcome}")
+        return outcome
+
     def close(self) -> list[str]:
         """End everything that was started; says what did not end as asked.
 
         Raises:
-            HarnessError: a proxy has failed meanwhile. Everything has been ended nevertheless.
+            HarnessError: a proxy or a script has failed. Everything has been ended nevertheless.
 
         """
         failures: list[HarnessError] = []
-        for proxy in self.proxies:
+        closing = [*(proxy.close for proxy in self.proxies), *(server.close for server in self.servers)]
+        for close in closing:
             try:
-                proxy.close()
+                close()
             except HarnessError as error:
                 failures.append(error)
         notes = [note for program in self.programs for note in program.stop()]

@@ -126,3 +126,75 @@ def test_light():
         "no:hypothesispytest",
     )
     done.assert_outcomes(passed=1)
+
+
+SCENARIO_SERVER = """
+SERVER = '''
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+
+def serve(sock):
+    with sock, sock.makefile("rb") as lines:
+        for line in lines:
+            sock.sendall(line)
+
+while True:
+    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+'''
+"""
+
+
+def test_a_test_runs_once_for_each_scenario(runs: Runs) -> None:
+    done = runs(
+        SCENARIO_SERVER
+        + """
+@pytest.mark.fin_scenario("half-close-request", "clean-client-close", "time-wait-side")
+def test_server(launch, fin_scenario):
+    from harness.contract import RawBytes
+    server = launch(sys.executable, "-c", SERVER, "{port}")
+    outcome = fin_scenario(server, protocol=RawBytes(b"1\\n", b"1\\n"))
+    assert outcome.verdict == ("not applicable" if outcome.scenario == "time-wait-side" else "pass")
+
+@pytest.mark.fin_scenario("fin-mid-body")
+def test_client_that_fails(fin_scenario):
+    fin_scenario(sys.executable, "-c", "print()", "{url}")
+
+@pytest.mark.fin_scenario("fin-mid-body")
+def test_client_that_is_known_to_fail(fin_scenario):
+    fin_scenario(sys.executable, "-c", "print()", "{url}", known={"fin-mid-body": "it does not even ask"})
+
+@pytest.mark.fin_scenario("fin-mid-body")
+def test_client_that_was_said_to_fail(fin_scenario):
+    fin_scenario(sys.executable, "-c", "raise SystemExit(1)", known={"fin-mid-body": ""})
+
+def test_without_a_mark(fin_scenario):
+    pass
+"""
+    )
+    done.assert_outcomes(passed=4, failed=2, errors=1)
+    done.stdout.fnmatch_lines(["*ScenarioFailedError: fin-mid-body: expected an error, found none*"])
+    done.stdout.fnmatch_lines(["*fin-mid-body was said to fail, and does not*"])
+
+
+def test_an_unknown_scenario_is_a_collection_error_that_points_at_it(runs: Runs) -> None:
+    done = runs("""
+@pytest.mark.fin_scenario("half-closed")
+def test_scenario(fin_scenario):
+    pass
+""")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*@pytest.mark.fin_scenario of test_scenario: expected*'half-closed'*"])
+
+
+def test_a_client_is_tested_with_a_scripted_server(runs: Runs) -> None:
+    done = runs("""
+def test_client(scripted_server, fin_proxy, launch):
+    server = scripted_server(lambda peer: peer.reset())
+    proxy = fin_proxy(server)
+    code = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
+    client = launch(sys.executable, "-c", code, str(proxy.port))
+    assert client.exits(within=10).code == 1
+    assert "ConnectionResetError" in client.output
+    assert proxy.session.closed()["ended"]["server"] == "reset"
+""")
+    done.assert_outcomes(passed=1)
