@@ -53,7 +53,7 @@ class Peer:
         self.socket.sendall(data)
 
     def send_with_fin(self, data: bytes) -> None:
-        """Send it with the FIN in the same segment, where the system can: nobody sees one before the other."""
+        """Send it with the FIN in one segment, where the system can: nobody sees one without the other."""
         self.socket.sendall(data, getattr(socket, "MSG_MORE", 0))
         self.fin()
 
