@@ -7,7 +7,7 @@ protocols.py speaks to the server, subject.py watches and signals it, items.py h
 what comes out. Nothing in here knows pytest.
 """
 
-from harness.contract.items import judge_shutdown
+from harness.contract.items import judge_item, judge_shutdown
 from harness.contract.protocols import Callback, Http, Protocol, RawBytes
 from harness.contract.report import ContractBrokenError, ContractReport, ItemVerdict, Outcome
 from harness.contract.subject import Terms
@@ -22,5 +22,6 @@ __all__ = [
     "Protocol",
     "RawBytes",
     "Terms",
+    "judge_item",
     "judge_shutdown",
 ]

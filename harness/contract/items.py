@@ -46,13 +46,25 @@ def judge_shutdown(program: Program, **terms: Any) -> ContractReport:
     """
     asked = Terms(**terms)
     verdicts: list[ItemVerdict] = []
-    for number, scene in enumerate((_idle, _unused, _in_flight, _backlog)):
+    for number, scene in enumerate(_SCENES):
         running = program if number == 0 else program.again()
         with running:
             verdicts += scene(Subject(running, asked))
     order = list(ITEMS)
     verdicts.sort(key=lambda verdict: order.index(verdict.item))
     return ContractReport(str(program), tuple(verdicts))
+
+
+def judge_item(program: Program, item: str, **terms: Any) -> ItemVerdict:
+    """Judge one item by a fresh start of a program that chooses its port; the running one is left alone.
+
+    Raises:
+        StartError: it cannot be started a second time.
+
+    """
+    scene = next(scene for scene, items in _SCENES.items() if item in items)
+    with program.again() as running:
+        return next(verdict for verdict in scene(Subject(running, Terms(**terms))) if verdict.item == item)
 
 
 def _idle(subject: Subject) -> Iterator[ItemVerdict]:
@@ -202,3 +214,11 @@ def _judged(item: str, ok: bool, evidence: str) -> ItemVerdict:
 
 def _moot(item: str, why: str) -> ItemVerdict:
     return ItemVerdict(item, ITEMS[item], Outcome.NOT_APPLICABLE, why)
+
+
+_SCENES: dict[Scene, tuple[str, ...]] = {
+    _idle: ("idle", "idle-fin", "exit-code", "sockets", "rebinds"),
+    _unused: ("unused",),
+    _in_flight: ("in-flight", "says-close", "refuses"),
+    _backlog: ("backlog",),
+}

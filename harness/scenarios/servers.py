@@ -8,8 +8,10 @@ import socket
 import threading
 from collections.abc import Callable
 
+from harness.contract.items import judge_item
 from harness.contract.protocols import Protocol, WrongAnswerError
-from harness.contract.subject import End, exchange, read_end
+from harness.contract.report import Outcome
+from harness.contract.subject import End, Subject, Terms, exchange, read_end, server_row
 from harness.errors import CheckFailedError
 from harness.output import wait_until
 from harness.proxied import BackgroundProxy
@@ -103,7 +105,50 @@ def time_wait_side(_scenario: Scenario, subject: ServerSubject, proxy: Backgroun
     return f"{len(wrong)} of {_CYCLES} ended in {wrong[0]}" if wrong else ""
 
 
+def at_sigterm(item: str) -> Play:
+    """An item of the shutdown contract, played by a fresh start of the server."""
+
+    def play(_scenario: Scenario, subject: ServerSubject, _proxy: BackgroundProxy) -> str:
+        terms = {"grace": subject.patience, "protocol": subject.protocol, "slow": subject.slow}
+        verdict = judge_item(subject.program, item, **terms)
+        if verdict.outcome is Outcome.NOT_APPLICABLE:
+            raise NotApplicableError(verdict.evidence)
+        return verdict.evidence if verdict.outcome is Outcome.FAIL else ""
+
+    return play
+
+
+def request_after_sigterm(_scenario: Scenario, subject: ServerSubject, _proxy: BackgroundProxy) -> str:
+    """A kept connection asks again while the server still finishes a slow request of somebody else."""
+    if subject.slow is None:
+        raise NotApplicableError("give slow=, a request whose answer takes a while")
+    with subject.program.again() as program:
+        server = Subject(program, Terms(subject.patience, protocol=subject.protocol))
+        with server.connection() as kept, server.connection() as busy:
+            if not exchange(subject.protocol, kept, program):
+                raise NotApplicableError("it closes after each answer")
+            subject.slow.send(busy)
+            server.has_read_all(busy)
+            server.signal()
+            server.refuses(subject.patience)  # only now has it certainly seen the signal
+            return _asks_again(subject.protocol, kept)
+
+
+def _asks_again(protocol: Protocol, kept: socket.socket) -> str:
+    row = server_row(kept)
+    has_closed = row is None or row.state is not TcpState.ESTABLISHED
+    if has_closed:  # then it has accepted no byte of this request, and a reset would not be its fault
+        return _expect(End.FIN, read_end(kept))
+    protocol.send(kept)
+    return _answer(protocol, kept)
+
+
 PLAYS: dict[str, Play] = {
+    "idle-peer-at-sigterm": at_sigterm("idle"),
+    "unused-connection-at-sigterm": at_sigterm("unused"),
+    "inflight-at-sigterm": at_sigterm("in-flight"),
+    "backlog-at-sigterm": at_sigterm("backlog"),
+    "request-after-sigterm": request_after_sigterm,
     "clean-client-close": clean_client_close,
     "clean-server-close": clean_server_close,
     "half-close-request": half_close_request,

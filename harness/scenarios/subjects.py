@@ -43,13 +43,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ServerSubject:
-    """A running server, and how to speak to it. `closing` is a request that asks it to close afterwards."""
+    """A running server, and how to speak to it.
+
+    `closing` is a request that asks it to close afterwards, `slow` one whose answer takes a while.
+    """
 
     program: Program
     protocol: Protocol = field(default_factory=Http)
     closing: Protocol | None = None
+    slow: Protocol | None = None
     patience: float = 5.0
-    """Seconds that anything may take."""
+    """Seconds that anything may take, its shutdown included."""
 
 
 @dataclass(frozen=True)

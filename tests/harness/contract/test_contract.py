@@ -32,12 +32,11 @@ SERVER = """
 import os, signal, socket, struct, sys, threading
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-stopping, busy, open_socks = threading.Event(), [], []
+stopping, threads, open_socks = threading.Event(), [], []
 
 def serve(sock):
     for line in sock.makefile("rb"):
         if line == b"slow\\n":
-            busy.append(threading.current_thread())
             stopping.wait()
         sock.sendall(line)
         if line == b"slow\\n":
@@ -50,7 +49,8 @@ def accept():
         except OSError:
             return
         open_socks.append(sock)
-        threading.Thread(target=serve, args=[sock], daemon=True).start()
+        threads.append(threading.Thread(target=serve, args=[sock], daemon=True))
+        threads[-1].start()
 
 def close_listener():
     listener.shutdown(socket.SHUT_RDWR)
@@ -63,7 +63,12 @@ signal.sigwait([signal.SIGTERM])
 GOOD = """
 close_listener()
 stopping.set()
-for thread in busy: thread.join()
+for sock in open_socks:
+    try:
+        sock.shutdown(socket.SHUT_RD)  # who is answering goes on
+    except OSError:
+        pass
+for thread in threads: thread.join()
 os._exit(0)
 """
 
