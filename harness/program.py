@@ -123,6 +123,11 @@ class Program:
         return "127.0.0.1", self.port
 
     @property
+    def has_fixed_port(self) -> bool:
+        """Whether a second one cannot run beside it, because the command did not leave the port to us."""
+        return self.port is not None and self._reserved is None
+
+    @property
     def pid(self) -> int:
         """The id of its first process."""
         return self._tree.pid

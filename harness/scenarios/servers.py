@@ -109,6 +109,7 @@ def at_sigterm(item: str) -> Play:
     """An item of the shutdown contract, played by a fresh start of the server."""
 
     def play(_scenario: Scenario, subject: ServerSubject, _proxy: BackgroundProxy) -> str:
+        _need_a_second_start(subject)
         terms = {"grace": subject.patience, "protocol": subject.protocol, "slow": subject.slow}
         verdict = judge_item(subject.program, item, **terms)
         if verdict.outcome is Outcome.NOT_APPLICABLE:
@@ -122,6 +123,7 @@ def request_after_sigterm(_scenario: Scenario, subject: ServerSubject, _proxy: B
     """A kept connection asks again while the server still finishes a slow request of somebody else."""
     if subject.slow is None:
         raise NotApplicableError("give slow=, a request whose answer takes a while")
+    _need_a_second_start(subject)
     with subject.program.again() as program:
         server = Subject(program, Terms(subject.patience, protocol=subject.protocol))
         with server.connection() as kept, server.connection() as busy:
@@ -132,6 +134,11 @@ def request_after_sigterm(_scenario: Scenario, subject: ServerSubject, _proxy: B
             server.signal()
             server.refuses(subject.patience)  # only now has it certainly seen the signal
             return _asks_again(subject.protocol, kept)
+
+
+def _need_a_second_start(subject: ServerSubject) -> None:
+    if subject.program.has_fixed_port:
+        raise NotApplicableError("it has a fixed port, and has to be started anew; put {port} in its command")
 
 
 def _asks_again(protocol: Protocol, kept: socket.socket) -> str:

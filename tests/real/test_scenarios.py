@@ -41,15 +41,20 @@ def background() -> Iterator[Background]:
     thread.stop()
 
 
+def names_for(kind: str) -> list[str]:
+    """The scenarios of this kind; those at SIGTERM are items of the shutdown contract, tested beside this."""
+    return [each.name for each in CATALOGUE if each.subject == kind and "sigterm" not in each.name]
+
+
 def verdicts(subject: ServerSubject | ClientSubject, background: Background) -> dict[str, str]:
     kind = "server" if isinstance(subject, ServerSubject) else "client"
-    names = [scenario.name for scenario in CATALOGUE if scenario.subject == kind]
-    return {name: str(run_scenario(name, subject, background).verdict) for name in names}
+    return {name: str(run_scenario(name, subject, background).verdict) for name in names_for(kind)}
 
 
 def all_pass(kind: str, **but: str) -> dict[str, str]:
-    names = [scenario.name for scenario in CATALOGUE if scenario.subject == kind]
-    return dict.fromkeys(names, "pass") | {name.replace("_", "-"): verdict for name, verdict in but.items()}
+    return dict.fromkeys(names_for(kind), "pass") | {
+        name.replace("_", "-"): verdict for name, verdict in but.items()
+    }
 
 
 def test_curl(background: Background) -> None:

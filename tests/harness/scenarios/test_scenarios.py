@@ -12,6 +12,7 @@ from rich.console import Console
 from harness.background import Background
 from harness.contract import RawBytes
 from harness.errors import UsageError
+from harness.ports import ReservedPort
 from harness.program import Program
 from harness.scenarios import (
     CATALOGUE,
@@ -167,6 +168,17 @@ def test_a_server_without_a_way_to_close_is_not_tried_for_it(background: Backgro
         outcome = run_scenario("time-wait-side", ServerSubject(program, ASK), background)
     assert outcome.verdict is Verdict.NOT_APPLICABLE
     assert "give closing=" in outcome.evidence
+
+
+@pytest.mark.parametrize("name", ["idle-peer-at-sigterm", "request-after-sigterm"])
+def test_a_server_with_a_fixed_port_is_not_started_twice(name: str, background: Background) -> None:
+    reserved = ReservedPort()
+    code = SERVER.format(**GOOD)
+    with Program(sys.executable, "-c", code, str(reserved.number), port=reserved.number) as program:
+        outcome = run_scenario(name, ServerSubject(program, ASK, BYE, SLOW), background)
+    reserved.close()
+    assert outcome.verdict is Verdict.NOT_APPLICABLE
+    assert "fixed port" in outcome.evidence
 
 
 @pytest.mark.parametrize("name", CLIENT_SCENARIOS)
