@@ -39,6 +39,7 @@ class Engine:
     aborted: str | None = None
     """Why the proxy gave the session up, if it did."""
     _fates: Fates = field(default_factory=Fates)
+    _watched: set[tuple[Leg, rules.Trigger]] = field(default_factory=set)
 
     @property
     def over(self) -> bool:
@@ -92,6 +93,8 @@ class Engine:
                 self._fates.report("fin.overtook", self._fates.ends[leg])
             case events.ActionRequested(leg=leg, action=action):
                 self._act_on(self._fates.ends[leg], requested(action))
+            case events.RulesChanged(book=book):
+                self._rules_changed(book)
             case events.Released(leg=leg):
                 self._released_on_request(self._fates.ends[leg])
             case events.AbortRequested(why=why):
@@ -104,13 +107,30 @@ class Engine:
         for leg in Leg:
             if count := self.book.keep_back(leg):
                 self._fates.do(commands.KeepBack(leg, count))
-            for moment in self.book.moments(leg):
-                self._fates.do(_watch(leg, moment))
+            self._watch_moments(leg)
             chosen = self.book.choose(leg, rules.Fin())
             if chosen and chosen.rule.at_wire:
                 self._fates.do(commands.KeepFinOut(leg, chosen.rule.action))
         for leg in Leg:
             self._moment(self._fates.ends[leg], rules.Connect())
+
+    def _rules_changed(self, book: RuleBook) -> None:
+        """Let other rules hold for what is still to come."""
+        before, self.book = self.book, book
+        for leg in Leg:
+            if self._fates.ends[leg].flow_state is not FlowState.FLOWING:
+                continue
+            if (count := book.keep_back(leg)) != before.keep_back(leg):
+                self._fates.do(commands.KeepBack(leg, count))
+            self._watch_moments(leg)
+
+    def _watch_moments(self, leg: Leg) -> None:
+        """Have each moment of the book watched for, once in the life of the session."""
+        for moment in self.book.moments(leg):
+            if (leg, moment) in self._watched or _has_passed(moment, self._fates.now):
+                continue
+            self._watched.add((leg, moment))
+            self._fates.do(_watch(leg, moment, self._fates.now))
 
     def _fin_received(self, end: Endpoint) -> None:
         end.move_leg(LegAct.FIN_RECEIVED)
@@ -320,11 +340,15 @@ class Engine:
             self._fates.do(commands.AwaitDelivery(end.leg, bounded=False))
 
 
-def _watch(leg: Leg, moment: rules.Bytes | rules.After | rules.Idle) -> commands.Command:
+def _has_passed(moment: rules.Bytes | rules.After | rules.Idle, now: float) -> bool:
+    return isinstance(moment, rules.After) and now > moment.delay
+
+
+def _watch(leg: Leg, moment: rules.Bytes | rules.After | rules.Idle, now: float) -> commands.Command:
     match moment:
         case rules.Bytes(count=count):
             return commands.WatchBytes(leg, count)
         case rules.After(delay=delay):
-            return commands.StartTimer(commands.MomentTimer(leg, delay), delay)
+            return commands.StartTimer(commands.MomentTimer(leg, delay), delay - now)
         case rules.Idle(delay=delay):
             return commands.WatchIdle(leg, delay)

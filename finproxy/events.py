@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from .commands import Timer
 from .legs import Leg
+from .rulebook import RuleBook
 from .rules import Action
 
 
@@ -114,6 +115,14 @@ class ActionRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """Other rules hold from now on; what has happened, or is kept, is not undone."""
+
+    at: float
+    book: RuleBook
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """Somebody asked that what is kept of this endpoint be let go."""
 
@@ -142,6 +151,7 @@ Event: TypeAlias = (
     | FinKeptOut
     | FinOvertook
     | ActionRequested
+    | RulesChanged
     | Released
     | AbortRequested
 )

@@ -10,8 +10,9 @@ import logging
 import random
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import trio
@@ -19,7 +20,7 @@ import trio
 from . import sockets
 from .addresses import format_address
 from .legs import Ending, Leg
-from .notation import parse_action
+from .notation import parse_action, parse_rule
 from .records import Record
 from .rulebook import InPlay, RuleBook
 from .rules import Action, Delay, Rule
@@ -27,6 +28,7 @@ from .session import NotHeldError, Session
 from .settings import Settings
 from .shell import Surroundings
 from .upstream import Upstream
+from .wire.technique import WireError
 
 _log = logging.getLogger("finproxy")
 
@@ -95,6 +97,26 @@ class Proxy:
         """
         parsed = parse_action(action) if isinstance(action, str) else action
         self._find(session).act(Leg(leg), parsed)
+        await trio.lowlevel.checkpoint()
+
+    async def set_rules(self, rules: Iterable[str | Rule]) -> None:
+        """Let other rules hold from now on, also in the sessions that are open.
+
+        What has been decided stays as it is: what is held stays held, and a moment that has passed does not
+        come back.
+
+        Raises:
+            NotationError: a rule is not in the notation. All rules stay as they were.
+            WireError: a rule at wire is new. Segments can only be kept out from a session's beginning on.
+        """
+        parsed = tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in rules)
+        if new := [str(r) for r in parsed if r.at_wire and r not in self.settings.rules]:
+            raise WireError(f"'{new[0]}' cannot be added to a running proxy", "open a proxy with it instead")
+        self.settings = replace(self.settings, rules=parsed)
+        self._fixed_book = _book_without_chance(parsed)
+        self._record("rules.changed", rules=[str(rule) for rule in parsed])
+        for number, session in list(self.sessions.items()):
+            session.change_rules(self._book(number))
         await trio.lowlevel.checkpoint()
 
     async def release_all(self) -> int:

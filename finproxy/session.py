@@ -72,6 +72,10 @@ class Session:
         """
         self._shell.guard(lambda: self._shell.tell(events.ActionRequested(self.age, leg, action)))
 
+    def change_rules(self, book: RuleBook) -> None:
+        """Let other rules hold from now on; what is kept stays kept."""
+        self._shell.guard(lambda: self._shell.tell(events.RulesChanged(self.age, book)))
+
     def release(self, leg: Leg) -> None:
         """Let go what is kept of this endpoint, or call off a hold that was asked for.
 

@@ -230,7 +230,8 @@ class Shell:
             case commands.DropNewest(leg=leg, count=count, why=why):
                 self.flows[leg].drop_newest(count, why)
             case commands.WatchBytes(leg=leg, count=count):
-                self.flows[leg].mark(count)
+                if count > self.flows[leg].received:  # rules may change when that byte has long passed
+                    self.flows[leg].mark(count)
             case commands.WatchIdle(leg=leg, delay=delay):
                 self._watch_idle(leg, delay)
             case commands.StartTimer(timer=timer, delay=delay):

@@ -72,6 +72,9 @@ class Conversation:
                 event = events.ActionRequested(t, Leg(leg), parse_action(" ".join(action)))
             case ["hold", leg]:
                 event = events.ActionRequested(t, Leg(leg), rules.Hold())
+            case ["rules", *words]:
+                book = RuleBook(InPlay(parse_rule(rule)) for rule in " ".join(words).split(";") if rule)
+                event = events.RulesChanged(t, book)
             case ["let", "go", leg]:
                 event = events.Released(t, Leg(leg))
             case ["abort"]:

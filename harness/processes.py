@@ -1,0 +1,108 @@
+"""A process and all that it starts: found by process group and by a mark in the environment, ended by id.
+
+The group holds those that stay in it; the mark finds those that have left it to become daemons. This
+module must not know what the processes are for.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from harness.output import Output
+
+_MARK = "FINPROXY_PROGRAM"
+
+
+class ProcessTree:
+    """A started command: its first process leads a group and a session of its own."""
+
+    def __init__(
+        self, command: Sequence[str], output: Output, env: Mapping[str, str], cwd: str | Path | None
+    ) -> None:
+        self._mark = os.urandom(8).hex()
+        self.started_at = time.monotonic()
+        self.ended_at: float | None = None
+        self.ended = threading.Event()
+        self._output = output
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output.write_end,
+            stderr=output.write_end,
+            env={**env, _MARK: self._mark},
+            cwd=cwd,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._waiter = threading.Thread(target=self._wait, name="harness program", daemon=True)
+        self._waiter.start()
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of the first process, negative for a signal; None while it runs."""
+        return self._process.returncode if self.ended.is_set() else None
+
+    def members(self) -> list[psutil.Process]:
+        """All processes of it that are alive, the first one included."""
+        return [process for process in psutil.process_iter() if self._is_member(process)]
+
+    def statuses(self) -> set[str]:
+        """In which states its processes are."""
+        found = set()
+        for process in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.add(str(process.status()))
+        return found
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the first process, as a service manager does."""
+        if not self.ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every process of it."""
+        for process in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def end(self, grace: float) -> list[str]:
+        """End all processes: TERM, and KILL for those that are left after `grace` seconds, who are named."""
+        self.signal_all(signal.SIGTERM)
+        _, left = psutil.wait_procs(self.members(), grace)
+        killed = [f"{_name(process)} ignored SIGTERM for {grace:g} s and was killed" for process in left]
+        # Those that were started meanwhile have to go as well: until nobody is found.
+        while members := self.members():
+            for process in members:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(members)
+        self._waiter.join()
+        return killed
+
+    def _is_member(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return os.getpgid(process.pid) == self.pid or process.environ().get(_MARK) == self._mark
+        except (psutil.Error, OSError):
+            return False  # it has ended, or belongs to somebody else
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self.ended_at = time.monotonic()
+        self.ended.set()
+        self._output.wake()
+
+
+def _name(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return f"{process.name()}[{process.pid}]"
+    return f"process {process.pid}"

@@ -1,0 +1,241 @@
+"""A proxy for code that is not async: it runs in the background, its endpoints are watched from the start.
+
+    proxy = BackgroundProxy(background, app, "client.fin -> hold")
+    idle = proxy.connect()
+    proxy.wait_for("fin.held", "client")
+    proxy.session.server.check("ESTABLISHED > CLOSE-WAIT")
+
+This module must not know any test framework.
+"""
+
+import socket
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import trio
+
+import finproxy
+from harness.background import Background
+from harness.errors import HarnessError, UsageError
+from harness.proxied_session import ProxiedSession
+from harness.story import Story
+from harness.watching.watch import watch
+
+
+class ProxyFailedError(HarnessError):
+    """The proxy itself failed, by a defect of its own: not what a peer did."""
+
+
+class HasAddress(Protocol):
+    """Whatever clients can connect to: a program, a scripted server, another proxy."""
+
+    @property
+    def address(self) -> tuple[str, int]: ...  # noqa: D102 - the class says it
+
+
+Upstream = HasAddress | str | int | tuple[str, int]
+
+
+class BackgroundProxy:
+    """A proxy in front of `upstream` until `close`, which lets go what is held and aborts open sessions."""
+
+    def __init__(self, background: Background, upstream: Upstream, *rules: str, **settings: Any) -> None:
+        self._background = background
+        self._sessions: dict[int, ProxiedSession] = {}
+        self._story = Story(self._take_in)
+        self._stopping = trio.Event()
+        self._closed = False
+        self._clients: list[socket.socket] = []
+        self._over: Future[None] = Future()
+        opened: Future[finproxy.Proxy] = Future()
+        settings = {"grace": 0.0, **settings}
+        to = _address_of(upstream)
+        background.start(self._serve, opened, to, rules, settings)
+        self._proxy = background.wait_for(opened)
+        # Before anybody can know the address: nothing that the endpoints do is missed.
+        self._watching = watch(ports={self.address[1], *([to[1]] if isinstance(to, tuple) else [])})
+        try:
+            self._seen = self._watching.__enter__()
+        except BaseException:
+            self._end()
+            raise
+
+    # --- what it is -------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that clients connect to."""
+        host, port = self._proxy.address
+        return host, port
+
+    @property
+    def host(self) -> str:
+        """The host of its address."""
+        return self.address[0]
+
+    @property
+    def port(self) -> int:
+        """The port of its address."""
+        return self.address[1]
+
+    @property
+    def url(self) -> str:
+        """The address as text, ``127.0.0.1:9000``."""
+        return self._proxy.url
+
+    @property
+    def seed(self) -> int:
+        """What its chance is drawn from: the same seed repeats the run."""
+        return self._proxy.settings.seed
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that hold now, in the notation."""
+        return tuple(map(str, self._proxy.settings.rules))
+
+    @property
+    def records(self) -> Sequence[finproxy.Record]:
+        """Everything that has happened, in order."""
+        return self._story.find()
+
+    @property
+    def sessions(self) -> tuple[ProxiedSession, ...]:
+        """All sessions so far in the order in which they opened, also those that are over."""
+        return tuple(self._sessions.values())
+
+    @property
+    def session(self) -> ProxiedSession:
+        """The youngest session; waits for one if there is none yet.
+
+        Raises:
+            RecordNotSeenError: none has opened within 10 seconds.
+
+        """
+        if not self._sessions:
+            self.wait_for("session.opened")
+        return self.sessions[-1]
+
+    def session_of(self, client: socket.socket) -> ProxiedSession:
+        """The session of a client's socket.
+
+        Raises:
+            UsageError: there is none.
+
+        """
+        name = client.getsockname()[:2]
+        for session in self.sessions:
+            if session.client.endpoint.local == name:
+                return session
+        raise UsageError(f"expected a client of {self.url}, found a socket with the address {name}")
+
+    # --- what is done with it ---------------------------------------------------------------------
+
+    def connect(self, timeout: float = 10.0) -> socket.socket:
+        """A plain socket, connected; its session is open, or was refused."""
+        client = socket.create_connection(self.address, timeout)
+        self._clients.append(client)  # a test need not close it
+        name = list(client.getsockname()[:2])
+        self._story.wait_until(lambda record: record.fields.get("client") == name, timeout)
+        return client
+
+    def hold(self, leg: str) -> None:
+        """Hold the end of an endpoint's flow in the youngest session, when it comes."""
+        self.session.hold(leg)
+
+    def release(self, leg: str) -> None:
+        """Let go what is held of an endpoint in the youngest session."""
+        self.session.release(leg)
+
+    def act(self, leg: str, action: str) -> None:
+        """Do in the youngest session what a rule with this action would do: ``act("client", "fin")``."""
+        self.session.act(leg, action)
+
+    def release_all(self) -> int:
+        """Let go everything that is held; how many ends that were."""
+        return self._background.call(self._proxy.release_all)
+
+    def set_rules(self, *rules: str) -> None:
+        """Let other rules hold from now on, also in the sessions that are open."""
+        self._background.call(self._proxy.set_rules, rules)
+
+    def wait_for(
+        self,
+        event: str,
+        leg: str | None = None,
+        *,
+        session: int | None = None,
+        count: int = 1,
+        within: float = 10.0,
+    ) -> finproxy.Record:
+        """Wait until there are `count` records of this event, those before included; the last of them.
+
+        Raises:
+            RecordNotSeenError: they have not come within so many seconds; shows those that have.
+
+        """
+        return self._story.wait_for(event, leg, session, count, within)
+
+    def journal(self, session: int | None = None) -> str:
+        """The journal so far, one line a record."""
+        return self._story.journal(session)
+
+    def close(self) -> None:
+        """Let go what is held, abort the sessions that are open, and stop watching. May be called twice.
+
+        Raises:
+            ProxyFailedError: the proxy, or one of its sessions, has failed meanwhile.
+
+        """
+        if self._closed:
+            return
+        self._closed = True
+        for client in self._clients:
+            client.close()
+        self._end()
+        self._watching.__exit__(None, None, None)
+        if crashed := self._story.find("session.crashed"):
+            raise ProxyFailedError(f"a session of {self.url} crashed: {crashed[0].fields.get('why')}")
+
+    # --- in here ----------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        try:
+            self._background.soon(self._stopping.set)
+            self._background.wait_for(self._over)
+        except Exception as error:
+            raise ProxyFailedError(f"the proxy {self.url} failed: {error!r}") from error
+
+    async def _serve(
+        self,
+        opened: "Future[finproxy.Proxy]",
+        upstream: str | tuple[str, int],
+        rules: Sequence[str],
+        settings: dict[str, Any],
+    ) -> None:
+        try:
+            async with finproxy.open_proxy(upstream, rules, observers=[self._story], **settings) as proxy:
+                opened.set_result(proxy)
+                await self._stopping.wait()
+                await proxy.release_all()
+        except Exception as error:
+            self._story.end(error)
+            (self._over if opened.done() else opened).set_exception(error)
+        else:
+            self._story.end(None)
+            self._over.set_result(None)
+
+    def _take_in(self, record: finproxy.Record) -> None:
+        """On the proxy's thread: watch the endpoints of a session from its first moment on."""
+        if record.event == "session.opened" and record.session is not None:
+            self._sessions[record.session] = ProxiedSession(
+                record, self._background, self._proxy, self._story, self._seen
+            )
+
+
+def _address_of(upstream: Upstream) -> str | tuple[str, int]:
+    if isinstance(upstream, int):
+        return "127.0.0.1", upstream
+    if isinstance(upstream, str):
+        return upstream
+    return upstream if isinstance(upstream, tuple) else upstream.address

@@ -1,0 +1,47 @@
+"""An end of a proxied session: checked as soon as it can be judged, because the last ACK takes its time.
+
+A program that has exited may be in FIN-WAIT-1 for another 40 ms until the proxy's kernel acknowledges its
+FIN. Tests should not have to know. This module must not know proxies.
+"""
+
+from __future__ import annotations
+
+from harness.ladders import FindingKind, Ladder, Match
+from harness.states import TcpState
+from harness.transitions import Transition
+from harness.watching.seen import SeenEndpoint
+from harness.watching.waiting import wait
+
+
+class ProxiedEnd(SeenEndpoint):
+    """A watched endpoint whose checks wait a little for what can still come."""
+
+    @classmethod
+    def of(cls, end: SeenEndpoint) -> ProxiedEnd:
+        """The same endpoint, with patience."""
+        return cls(end.name, end._history, end._watcher)
+
+    def check(self, ladder: Ladder | str, *, strict: bool = False, within: float = 2.0) -> Match:
+        """Raise LadderMismatch, which draws expected beside observed, unless the endpoint took `ladder`.
+
+        Rungs that may still come are waited for, `within` seconds at most; what is wrong already fails at
+        once.
+        """
+        wait(self._watcher, lambda: self._judged(ladder, strict=strict), within)
+        return super().check(ladder, strict=strict)
+
+    def wait_for(self, state: TcpState | str, *, within: float = 10.0) -> Transition:
+        """Return as soon as `state` is reached, or was since the session opened."""
+        return super().wait_for(state, within=within)
+
+    def _judged(self, ladder: Ladder | str, *, strict: bool) -> bool | None:
+        """True once waiting cannot change the outcome any more."""
+        found = self.match(ladder, strict=strict)
+        return True if found.ok or not _can_still_come(found) else None
+
+
+def _can_still_come(found: Match) -> bool:
+    if any(finding.kind is not FindingKind.MISSING_RUNG for finding in found.findings):
+        return False
+    taken = [step for step in found.steps if step.taken is not None]
+    return all(step.expected and step.taken and step.expected.state is step.taken.after for step in taken)

@@ -1,0 +1,191 @@
+"""The shutdown contract on small servers, each of which breaks one item or keeps them all."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from harness.contract import (
+    Callback,
+    ContractBrokenError,
+    ContractReport,
+    Http,
+    ItemVerdict,
+    Outcome,
+    RawBytes,
+    judge_shutdown,
+)
+from harness.errors import CheckFailedError
+from harness.program import Program
+from tests.harness.connections import needs_linux
+
+pytestmark = needs_linux
+
+ECHO = RawBytes(b"hello\n", b"hello\n")
+SLOW = RawBytes(b"slow\n", b"slow\n")
+
+# A thread a connection; what differs is what happens at SIGTERM. A slow request is answered once the
+# listener is closed, which makes it slow without any clock.
+SERVER = """
+import os, signal, socket, struct, sys, threading
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+stopping, threads, open_socks = threading.Event(), [], []
+
+def serve(sock):
+    for line in sock.makefile("rb"):
+        if line == b"slow\\n":
+            stopping.wait()
+        sock.sendall(line)
+        if line == b"slow\\n":
+            sock.shutdown(socket.SHUT_WR)
+
+def accept():
+    while True:
+        try:
+            sock = listener.accept()[0]
+        except OSError:
+            return
+        open_socks.append(sock)
+        threads.append(threading.Thread(target=serve, args=[sock], daemon=True))
+        threads[-1].start()
+
+def close_listener():
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in all threads
+threading.Thread(target=accept, daemon=True).start()
+signal.sigwait([signal.SIGTERM])
+"""
+GOOD = """
+close_listener()
+stopping.set()
+for sock in open_socks:
+    try:
+        sock.shutdown(socket.SHUT_RD)  # who is answering goes on
+    except OSError:
+        pass
+for thread in threads: thread.join()
+os._exit(0)
+"""
+
+
+def judge(at_sigterm: str, **terms: object) -> ContractReport:
+    settings = {"grace": 3, "protocol": ECHO, "slow": SLOW, **terms}
+    with Program(sys.executable, "-c", SERVER + at_sigterm, "{port}", grace=0) as program:
+        return judge_shutdown(program, **settings)
+
+
+def test_a_good_server_keeps_every_item_but_the_one_that_the_kernel_breaks() -> None:
+    report = judge(GOOD)
+    # Closing a listener resets what waits in its backlog.
+    assert report.outcomes == {
+        "idle": "pass",
+        "idle-fin": "pass",
+        "exit-code": "pass",
+        "sockets": "pass",
+        "rebinds": "pass",
+        "unused": "pass",
+        "in-flight": "pass",
+        "says-close": "pass",
+        "refuses": "pass",
+        "backlog": report["backlog"].outcome.value,
+    }
+
+
+def test_one_that_waits_for_its_clients_does_not_exit() -> None:
+    wait = "close_listener(); stopping.set()\nwhile open_socks: signal.pause()\nos._exit(0)"
+    report = judge(wait, grace=0.3, slow=None)
+    assert report["idle"].outcome is Outcome.FAIL
+    assert report["unused"].outcome is Outcome.FAIL
+    assert "still running after 0.3 s" in report["idle"].evidence
+    assert report["exit-code"].outcome is Outcome.NOT_APPLICABLE
+    assert report["in-flight"].outcome is Outcome.NOT_APPLICABLE
+    assert "slow=" in report["in-flight"].evidence
+
+
+def test_one_that_resets_idle_connections_is_found_out() -> None:
+    reset = """
+for sock in open_socks:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+"""
+    report = judge(reset + "os._exit(3)", slow=None)
+    assert report["idle-fin"].outcome is Outcome.FAIL
+    assert report["idle-fin"].evidence == "the client read RST"
+    assert report["exit-code"].outcome is Outcome.FAIL
+    assert report["exit-code"].evidence.startswith("3 ")
+
+
+def test_one_that_drops_the_request_in_flight_is_found_out() -> None:
+    report = judge("os._exit(0)")
+    assert report["in-flight"].outcome is Outcome.FAIL
+    assert report["says-close"].outcome is Outcome.NOT_APPLICABLE
+
+
+def test_one_that_goes_on_accepting_is_found_out() -> None:
+    report = judge("signal.pause()", grace=0.3)
+    assert report["refuses"].outcome is Outcome.FAIL
+
+
+def test_a_child_that_keeps_the_port_is_found_out() -> None:
+    report = judge("os.fork() and os._exit(0)\nsignal.pause()", grace=1, slow=None)
+    assert report["sockets"].outcome is Outcome.FAIL
+    assert "LISTEN, python" in report["sockets"].evidence
+    assert report["rebinds"].outcome is Outcome.FAIL
+
+
+def test_the_waiting_backlog_is_reset_by_one_that_just_ends() -> None:
+    # Stopped as a whole, and with the signal pending, it ends before any thread accepts or answers.
+    code = """
+import signal, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    sock = listener.accept()[0]
+    while some := sock.recv(100):
+        sock.sendall(some)
+"""
+    with Program(sys.executable, "-c", code, "{port}") as program:
+        report = judge_shutdown(program, grace=3, protocol=ECHO)
+    assert report["backlog"].outcome is Outcome.FAIL
+    assert report["backlog"].evidence == "4 reset"
+
+
+def test_a_server_that_does_not_answer_cannot_be_judged() -> None:
+    with (
+        Program(sys.executable, "-c", SERVER + GOOD, "{port}") as program,
+        pytest.raises(CheckFailedError, match="to answer a plain request"),
+    ):
+        judge_shutdown(program, grace=3, protocol=RawBytes(b"hello\n", b"HELLO\n"))
+
+
+def test_a_callable_may_speak_the_protocol() -> None:
+    spoken: list[bytes] = []
+    protocol = Callback(lambda sock: sock.sendall(b"hi\n"), lambda sock: spoken.append(sock.recv(3)))
+    assert judge(GOOD, protocol=protocol, slow=None)["idle"].outcome is Outcome.PASS
+    assert spoken[0] == b"hi\n"
+
+
+def test_http_answers_are_read_to_their_end() -> None:
+    client, server = socket.socketpair()
+    with client, server:
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        assert Http().receive(client) == ("200 with 2 bytes", True)
+        server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert Http().receive(client) == ("204 with 0 bytes", False)
+
+
+def report_of(**outcomes: Outcome) -> ContractReport:
+    verdicts = [ItemVerdict(item, "asks", outcome, "seen") for item, outcome in outcomes.items()]
+    return ContractReport("it", tuple(verdicts))
+
+
+def test_what_is_required_is_exactly_what_was_said() -> None:
+    report = report_of(idle=Outcome.PASS, backlog=Outcome.FAIL, slow=Outcome.NOT_APPLICABLE)
+    report.require({"backlog": "the kernel's doing"})
+    with pytest.raises(ContractBrokenError, match="backlog fails"):
+        report.require()
+    with pytest.raises(ContractBrokenError, match="idle was said to fail, and does not"):
+        report.require({"backlog": "", "idle": ""})

@@ -1,0 +1,231 @@
+"""Programs under test: ready, signalled, watched while they exit, and ended whatever they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import CheckFailedError, HarnessError
+from harness.program import LeakError, Program, StartError, StillRunningError, split_command
+from tests.harness.connections import needs_linux
+
+LISTENS = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+kept = []
+while True:
+    kept.append(listener.accept()[0])
+"""
+IGNORES_TERM = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+signal.pause()
+"""
+
+
+def python(code: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code, *arguments)
+
+
+@pytest.fixture
+def listens() -> Iterator[Program]:
+    with Program(*python(LISTENS, "{port}")) as program:
+        yield program
+
+
+def test_it_is_ready_when_it_accepts(listens: Program) -> None:
+    with listens.connect() as sock:
+        assert sock.getpeername() == listens.address
+
+
+def test_two_programs_never_get_the_same_port(listens: Program) -> None:
+    with listens.again() as other:
+        assert other.port != listens.port
+
+
+def test_it_can_be_started_again_on_the_same_port(listens: Program) -> None:
+    listens.kill()
+    with listens.again(same_port=True) as other:
+        assert other.port == listens.port
+
+
+def test_it_is_ready_when_it_prints_a_pattern() -> None:
+    with Program(*python(IGNORES_TERM), ready="de.f\n", grace=0) as program:
+        assert program.output == "deaf\n"
+
+
+def test_it_is_ready_when_a_probe_says_so(tmp_path: Path) -> None:
+    code = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).touch(); signal.pause()"
+    flag = tmp_path / "flag"
+    with Program(*python(code, str(flag)), ready=lambda _: flag.exists()) as program:
+        assert program.is_running
+
+
+def test_a_command_may_be_one_text() -> None:
+    assert split_command(("serve --name 'a b' {port}",)) == ["serve", "--name", "a b", "{port}"]
+    with pytest.raises(StartError, match="expected a command"):
+        split_command(("",))
+
+
+def test_a_start_that_fails_tells_command_code_and_last_lines() -> None:
+    with pytest.raises(StartError) as failure:
+        Program(*python("import sys; print('no config'); sys.exit(7)", "{port}"))
+    text = str(failure.value)
+    assert "exited with code 7 before it was ready" in text
+    assert "command: " + sys.executable in text
+    assert "no config" in text
+
+
+def test_a_program_that_does_not_exist_is_named() -> None:
+    with pytest.raises(StartError, match="none called 'no-such-program'"):
+        Program("no-such-program --port {port}")
+
+
+def test_a_program_that_never_gets_ready_is_ended() -> None:
+    with pytest.raises(StartError, match=r"not ready after 0\.2 s") as failure:
+        Program(*python(IGNORES_TERM), ready="never printed", within=0.2, grace=0)
+    pid = int(str(failure.value).split("process ")[1].split(":")[0])
+    assert not psutil.pid_exists(pid)
+
+
+def test_exit_code_and_time_are_told(listens: Program) -> None:
+    listens.terminate()
+    ended = listens.exits(within=5)
+    assert ended.code == -signal.SIGTERM
+    assert 0 <= ended.seconds < 5
+
+
+def test_a_program_that_does_not_exit_is_told_with_its_sockets(listens: Program) -> None:
+    with pytest.raises(StillRunningError) as failure:
+        listens.exits(within=0.01)
+    assert f"127.0.0.1:{listens.port}" in str(failure.value)
+    assert "LISTEN" in str(failure.value)
+
+
+def test_one_that_ignores_sigterm_is_killed_and_it_is_said() -> None:
+    program = Program(*python(IGNORES_TERM), ready="deaf", grace=0.05)
+    notes = program.stop()
+    assert len(notes) == 1
+    assert "ignored SIGTERM for 0.05 s and was killed" in notes[0]
+    assert not psutil.pid_exists(program.pid)
+
+
+def test_children_are_ended_with_it_also_those_that_have_left_the_group() -> None:
+    code = """
+import os, signal
+for leaves in (False, True):
+    if os.fork() == 0:
+        if leaves:
+            os.setsid()
+        os.write(1, b"child %d\\n" % os.getpid())
+        signal.pause()
+signal.pause()
+"""
+    with Program(*python(code), ready=r"child \d+\n(.|\n)*child \d+\n") as program:
+        pids = [int(line.split()[1]) for line in program.output.splitlines()]
+        assert {*pids, program.pid} == set(program.pids)
+    assert not [pid for pid in pids if psutil.pid_exists(pid) and _lives(pid)]
+
+
+def _lives(pid: int) -> bool:
+    return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_program_that_forks_away_is_told_and_its_child_is_ended(tmp_path: Path) -> None:
+    code = """
+import os, pathlib, signal, sys
+if os.fork():
+    sys.exit(0)
+os.setsid()
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+signal.pause()
+"""
+    with pytest.raises(StartError, match="goes to the background"):
+        Program(*python(code, str(tmp_path / "pid")), ready=lambda _: False)
+    written = tmp_path / "pid"
+    assert (
+        not written.exists()
+        or not psutil.pid_exists(int(written.read_text()))
+        or not _lives(int(written.read_text()))
+    )
+
+
+@pytest.mark.slow
+def test_a_flood_of_output_is_read_and_only_the_tail_is_kept() -> None:
+    code = """
+import os
+block = b"x" * 65536
+for _ in range(4096):
+    os.write(1, block)
+print("the end", flush=True)
+"""
+    with Program(*python(code)) as program:
+        assert program.exits(within=60).code == 0
+        assert program.output.endswith("the end\n")
+        assert len(program.output) < 70_000
+        assert "bytes before this were not kept" in program.output
+
+
+def test_what_it_says_can_be_waited_for() -> None:
+    with Program(*python("print('one'); print('two')")) as program:
+        assert program.says("t.o\n", within=5) == "one\ntwo\n"
+        with pytest.raises(CheckFailedError, match="three"):
+            program.says("three", within=5)
+
+
+@needs_linux
+def test_its_sockets_are_told_with_states_and_owners(listens: Program) -> None:
+    with listens.connect():
+        listens_on = {row.state: row for row in listens.sockets()}
+    owner = listens_on[next(state for state in listens_on if state == "LISTEN")].owner
+    assert owner is not None
+    assert owner.pid == listens.pid
+
+
+@needs_linux
+def test_a_socket_that_was_forgotten_is_a_leak(listens: Program) -> None:
+    listens.assert_no_leaks()
+    listens.connect().close()
+    with pytest.raises(LeakError, match="CLOSE-WAIT, python"):
+        listens.assert_no_leaks(within=0.05)
+
+
+@needs_linux
+def test_what_the_other_end_holds_is_not_its_leak(listens: Program) -> None:
+    with listens.connect() as kept:
+        listens.kill()
+        kept.recv(1)
+        listens.assert_no_leaks()
+
+
+def test_a_program_without_a_port_has_no_address() -> None:
+    with Program(*python("")) as program, pytest.raises(HarnessError, match="a program with a port"):
+        _ = program.address
+
+
+def test_a_signal_goes_to_the_first_process_or_to_all() -> None:
+    code = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print("usr1", flush=True))
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+    with Program(*python(code), ready="up") as program:
+        program.signal(signal.SIGUSR1)
+        program.says("usr1")
+        program.signal_all(signal.SIGKILL)
+        assert program.exits(within=5).code == -signal.SIGKILL
+
+
+def test_it_runs_in_the_environment_and_directory_asked_for(tmp_path: Path) -> None:
+    code = "import os; print(os.environ['COLOUR'], os.getcwd())"
+    with Program(*python(code), env={"COLOUR": "blue"}, cwd=tmp_path) as program:
+        assert program.says("blue .*\n") == f"blue {os.path.realpath(tmp_path)}\n"
