@@ -9,7 +9,7 @@ from __future__ import annotations
 from harness.ladders import FindingKind, Ladder, Match
 from harness.states import TcpState
 from harness.transitions import Transition
-from harness.watching.seen import SeenEndpoint
+from harness.watching.seen_endpoint import SeenEndpoint
 from harness.watching.waiting import wait
 
 
