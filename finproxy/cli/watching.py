@@ -126,6 +126,17 @@ def doctor(
     raise typer.Exit(run_doctor(probes, as_json=as_json, out=typer.echo))
 
 
+@app.command()
+def scenarios(
+    subject: Annotated[str | None, typer.Argument(help="Only those that try a server, or a client.")] = None,
+) -> None:
+    """List the termination scenarios that pytest's mark fin_scenario can play."""
+    from harness.scenarios import list_scenarios
+
+    with errors_of_the_harness():
+        raise typer.Exit(list_scenarios(subject=subject))
+
+
 def _probe(technique: Any) -> Any:
     used = technique()
     try:

@@ -4,7 +4,8 @@ This module must not know what any scenario does.
 """
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from harness.background import Background
 from harness.errors import UsageError
@@ -42,17 +43,20 @@ def list_scenarios(*, subject: str | None = None, console: Console | None = None
     """
     if subject not in (None, "server", "client"):
         raise UsageError(f"expected a subject (server, client), found {subject!r}; write one of these")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("scenario", "subject", "rules", "what is done", "client's end", "server's end", "incident"):
-        table.add_column(title, overflow="fold")
+    out = console or Console(highlight=False)
     for each in CATALOGUE:
         if subject in (None, each.subject):
-            rules = "\n".join(each.rules) or "-"
-            table.add_row(
-                each.name, each.subject, rules, each.does, each.client_end, each.server_end, each.incident
+            out.print(
+                f"{each.name}  ({each.subject}; {each.incident})", style="bold", markup=False, soft_wrap=True
             )
-    (console or Console()).print(table, markup=False)
+            for line in _lines(each):
+                out.print(Padding(Text(line), (0, 0, 0, 4)))
     return 0
+
+
+def _lines(scenario: Scenario) -> list[str]:
+    told = {"rules": "; ".join(scenario.rules), "client": scenario.client_end, "server": scenario.server_end}
+    return [scenario.does, *(f"{name}: {what}" for name, what in told.items() if what not in ("", "-"))]
 
 
 def _play(scenario: Scenario, subject: ServerSubject | ClientSubject, background: Background) -> str:

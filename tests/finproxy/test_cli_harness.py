@@ -133,3 +133,10 @@ def test_a_technique_that_nobody_knows_is_refused_before_anything_runs() -> None
 
     assert done.returncode == 2
     assert "expected one of nfqueue, socket-filter, zero-window, found 'scissors'" in done.stderr
+
+
+def test_scenarios_are_listed_with_what_is_done_and_seen() -> None:
+    done = finproxy("scenarios", "client")
+
+    assert "fin-mid-body  (client; " in done.stdout
+    assert "    rules: server.bytes" in done.stdout
