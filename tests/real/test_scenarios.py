@@ -17,7 +17,7 @@ from tests.support.programs import need
 
 from .test_shutdown_contract import nginx, running
 
-pytestmark = [needs_linux, pytest.mark.slow]
+pytestmark = [needs_linux, pytest.mark.verdict]
 
 PYTHON = sys.executable
 REQUESTS = """

@@ -22,7 +22,7 @@ from harness.program import Program
 from tests.harness.connections import needs_linux
 from tests.support.programs import need
 
-pytestmark = [needs_linux, pytest.mark.slow]
+pytestmark = [needs_linux, pytest.mark.verdict]
 
 GRACE = 5.0
 ALL_PASS = dict.fromkeys(ITEMS, "pass")
