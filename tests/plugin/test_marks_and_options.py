@@ -188,11 +188,20 @@ def test_scenario(fin_scenario):
 
 def test_a_client_is_tested_with_a_scripted_server(runs: Runs) -> None:
     done = runs("""
+CLIENT = r'''
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sock.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+sock.recv(1)
+'''
+
 def test_client(scripted_server, fin_proxy, launch):
-    server = scripted_server(lambda peer: peer.reset())
-    proxy = fin_proxy(server)
-    code = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
-    client = launch(sys.executable, "-c", code, str(proxy.port))
+    def script(peer):
+        peer.read_request()
+        peer.reset()
+
+    proxy = fin_proxy(scripted_server(script))
+    client = launch(sys.executable, "-c", CLIENT, str(proxy.port))
     assert client.exits(within=10).code == 1
     assert "ConnectionResetError" in client.output
     assert proxy.session.closed()["ended"]["server"] == "reset"
