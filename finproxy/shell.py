@@ -97,7 +97,7 @@ class Shell:
                     self._act(command)
                 if self.engine.over:
                     self._finish()
-            self._wants_changed()
+            self._wants_changed()  # once for all commands: what was kept back may now wait for room
         finally:
             self._handling = False
 
@@ -210,7 +210,6 @@ class Shell:
                 self._let_fin_in(leg)
             case commands.SendFin(leg=leg):
                 self.flows[leg.other].finish()
-                self._wants_changed()  # what was kept back may now wait for room
             case commands.AwaitDelivery(leg=leg, bounded=bounded):
                 self._await_delivery(leg, bounded=bounded)
             case commands.Abort(leg=leg, why=why):
@@ -272,7 +271,6 @@ class Shell:
 
     def _await_delivery(self, leg: Leg, *, bounded: bool) -> None:
         self.flows[leg.other].flush()
-        self._wants_changed()
         self._delivery.wait_for(leg, self._around.delivery_limit if bounded else math.inf)
 
     def _has_arrived(self, leg: Leg) -> bool:
@@ -295,7 +293,6 @@ class Shell:
         self.flows[leg].keep_back(count)
         if count == 0:
             self.flows[leg].flush()
-            self._wants_changed()
             self._move_soon(self.flows[leg])
 
     def _stop_moving(self, why: str) -> None:
