@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .legs import Address
 from .rules import Rule
+from .toxics.values import Toxic, checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Settings:
     upstream: Address
     listen: Address = ("127.0.0.1", 0)
     rules: tuple[Rule, ...] = ()
+    toxics: tuple[Toxic, ...] = ()
     name: str | None = None
     seed: int = field(default_factory=lambda: random.randrange(2**32))
     """With the same seed, rules and order of connections, the same sessions meet the same chance."""
@@ -32,3 +34,6 @@ class Settings:
     """Seconds that a reset waits, at most, for what was sent before it to be acknowledged."""
     wire: str | None = None
     """The technique that keeps FIN segments out, by name; None chooses the best that works here."""
+
+    def __post_init__(self) -> None:
+        checked(self.toxics)

@@ -13,7 +13,7 @@ FINPROXY, HARNESS = ([p.relative_to(ROOT) for p in (ROOT / n).rglob("*.py")] for
 
 SANS_IO = (
     "legs events commands rules notation reading units rulebook transitions endpoint fates engine records "
-    "addresses"
+    "addresses toxics/values"
 )
 IO = {"trio", "socket", "os", "time", "random", "logging"}
 SYSTEM = {"fcntl", "termios", "resource", "errno", "select", "selectors", "ctypes", "mmap", "syslog"}
