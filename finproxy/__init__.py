@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     from .session import Session as Session
     from .settings import Settings as Settings
     from .sockets import ListenError as ListenError
+    from .web.bodies import read_body as read_body
+    from .web.events import stream_events as stream_events
+    from .web.feed import Feed as Feed
+    from .web.guard import Guard as Guard
+    from .web.guard import read_token as read_token
+    from .web.problems import JsonAnswer as JsonAnswer
+    from .web.problems import Refusal as Refusal
+    from .web.serving import serve_http as serve_http
     from .wire.technique import WireError as WireError
 
 __version__ = "0.1.0"
@@ -52,6 +60,12 @@ _HOMES = {
     "session": ("NotHeldError", "Session"),
     "settings": ("Settings",),
     "sockets": ("ListenError",),
+    "web.bodies": ("read_body",),
+    "web.events": ("stream_events",),
+    "web.feed": ("Feed",),
+    "web.guard": ("Guard", "read_token"),
+    "web.problems": ("JsonAnswer", "Refusal"),
+    "web.serving": ("serve_http",),
     "wire.technique": ("WireError",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

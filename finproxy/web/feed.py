@@ -1,0 +1,128 @@
+"""A feed: the newest of a series of items, numbered, for any number of readers at their own pace.
+
+A reader has no queue of its own but a place in the ring: a slow one costs nothing, holds nobody up, and is
+cut off once the ring is about to overtake it. This module must not know what an item is, nor HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+import trio
+
+T = TypeVar("T")
+
+_LOOK_EVERY: Final = 256
+"""Items between two looks at how far the readers are behind, at most."""
+
+
+@dataclass(slots=True, eq=False)
+class FeedReader:
+    """Somebody who follows a feed."""
+
+    position: int
+    """The number of the last item that was read."""
+    cut_off: Callable[[str], None]
+    """Called when it has fallen too far behind, with the reason."""
+
+
+@dataclass(slots=True)
+class Numbered(Generic[T]):
+    """An item with its number."""
+
+    number: int
+    item: T
+    encoded: bytes | None = field(default=None, repr=False)
+    """Its JSON, made when the first reader asks for it."""
+
+
+class Feed(Generic[T]):
+    """The newest `capacity` items; `encode` makes the JSON of one, given its number, and `name` its kind."""
+
+    def __init__(
+        self,
+        *,
+        encode: Callable[[int, T], bytes],
+        name: Callable[[T], str],
+        capacity: int = 10_000,
+    ) -> None:
+        self.run = secrets.token_hex(4)
+        """Tells this series from that of an earlier process, whose numbers mean something else."""
+        self.newest = 0
+        """The number of the last item; numbers begin with 1."""
+        self.closed = False
+        self.name = name
+        self._encode = encode
+        self._ring: deque[Numbered[T]] = deque(maxlen=capacity)
+        self._furthest_behind = capacity // 2
+        self._look_every = max(1, min(_LOOK_EVERY, capacity // 4))
+        self._readers: set[FeedReader] = set()
+        self._more = trio.Event()
+
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest item that is still there; one more than the newest where none is."""
+        return self.newest - len(self._ring) + 1
+
+    @property
+    def readers(self) -> int:
+        """How many follow it."""
+        return len(self._readers)
+
+    @property
+    def lag(self) -> int:
+        """How many items the slowest reader is behind."""
+        return max((self.newest - reader.position for reader in self._readers), default=0)
+
+    def put(self, item: T) -> int:
+        """Add an item; returns its number."""
+        self.newest += 1
+        self._ring.append(Numbered(self.newest, item))
+        if self._more.statistics().tasks_waiting:
+            self._more.set()
+            self._more = trio.Event()
+        if self.newest % self._look_every == 0:
+            self._cut_off_the_slow()
+        return self.newest
+
+    def after(self, position: int, most: int) -> list[Numbered[T]]:
+        """The items after a position, oldest first; those that are not there any more are passed over."""
+        waiting = min(self.newest - position, len(self._ring))
+        if waiting <= most:  # the usual reader is close behind: from the new end it is not far
+            return list(islice(reversed(self._ring), max(0, waiting)))[::-1]
+        skip = len(self._ring) - waiting
+        return list(islice(self._ring, skip, skip + most))
+
+    def encoded(self, numbered: Numbered[T]) -> bytes:
+        """The JSON of an item, made once for all readers."""
+        if numbered.encoded is None:
+            numbered.encoded = self._encode(numbered.number, numbered.item)
+        return numbered.encoded
+
+    async def wait_for_more(self, position: int) -> None:
+        """Wait until there is something after a position, or the feed is closed."""
+        while self.newest <= position and not self.closed:
+            await self._more.wait()
+
+    def close(self) -> None:
+        """End it for all readers."""
+        self.closed = True
+        self._more.set()
+
+    def add_reader(self, reader: FeedReader) -> None:
+        """Have an eye on how far this one is behind."""
+        self._readers.add(reader)
+
+    def remove_reader(self, reader: FeedReader) -> None:
+        """Forget it."""
+        self._readers.discard(reader)
+
+    def _cut_off_the_slow(self) -> None:
+        for reader in [r for r in self._readers if self.newest - r.position > self._furthest_behind]:
+            self._readers.discard(reader)
+            reader.cut_off(f"{self.newest - reader.position} records behind")
