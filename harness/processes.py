@@ -53,12 +53,12 @@ class ProcessTree:
         """All processes of it that are alive, the first one included."""
         return [process for process in psutil.process_iter() if self._is_member(process)]
 
-    def statuses(self) -> set[str]:
-        """In which states its processes are."""
-        found = set()
+    def statuses(self) -> dict[int, str]:
+        """In which state each of its processes is, by process id."""
+        found = {}
         for process in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
-                found.add(str(process.status()))
+                found[process.pid] = str(process.status())
         return found
 
     def signal(self, number: int) -> None:

@@ -149,8 +149,8 @@ class Program:
         return self._tree.ended
 
     @property
-    def statuses(self) -> set[str]:
-        """In which states its processes are, as psutil names them: sleeping, running, stopped, ..."""
+    def statuses(self) -> dict[int, str]:
+        """In which state each of its processes is, as psutil names them: sleeping, running, stopped, ..."""
         return self._tree.statuses()
 
     @property

@@ -3,16 +3,14 @@
 This module must not know how the verdicts are told.
 """
 
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
+from harness.contract import backlog
 from harness.contract.protocols import Answer, WrongAnswerError
 from harness.contract.report import ContractReport, ItemVerdict, Outcome
 from harness.contract.subject import End, Subject, Terms, exchange, read_end
-from harness.output import wait_until
 from harness.program import Exit, Program, StartError
 
 ITEMS = {
@@ -30,7 +28,7 @@ ITEMS = {
 
 Scene = Callable[[Subject], Iterator[ItemVerdict]]
 _NO_SLOW = "give slow=, a request whose answer takes a while"
-_AFTER_ANSWER = 1.0
+_AFTER_ANSWER = 2.0
 """Seconds in which a FIN still counts as right after the answer."""
 
 
@@ -163,39 +161,9 @@ def _refuses(subject: Subject) -> ItemVerdict:
 
 
 def _backlog(subject: Subject) -> Iterator[ItemVerdict]:
-    """Stop the whole program, so that it accepts nobody; connect, send, signal, and let it go on."""
-    subject.program.signal_all(signal.SIGSTOP)
-    _await_stopped(subject)
-    with ExitStack() as stack:
-        clients = [
-            stack.enter_context(subject.program.connect(subject.terms.grace))
-            for _ in range(subject.terms.backlog)
-        ]
-        for client in clients:
-            subject.terms.protocol.send(client)
-        subject.signal()
-        subject.program.signal_all(signal.SIGCONT)
-        ends = [_fate(subject, client) for client in clients]
+    ends = backlog.fates(subject)
     counted = ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(ends))
-    yield _judged("backlog", not {"reset", "left waiting"} & set(ends), counted)
-
-
-def _await_stopped(subject: Subject) -> None:
-    """A signal takes a moment to be obeyed."""
-    ended = subject.program.ended
-    wait_until(lambda: subject.program.statuses <= {"stopped", "zombie"}, ended, subject.terms.grace)
-
-
-def _fate(subject: Subject, client: socket.socket) -> str:
-    try:
-        subject.terms.protocol.receive(client)
-    except TimeoutError:
-        return "left waiting"
-    except ConnectionError:
-        return "reset"
-    except WrongAnswerError:
-        return "closed without an answer"
-    return "answered"
+    yield _judged("backlog", not {backlog.RESET, backlog.WAITING} & set(ends), counted)
 
 
 def _exits(item: str, ended: Exit | None, subject: Subject) -> ItemVerdict:

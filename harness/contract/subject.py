@@ -21,7 +21,7 @@ from harness.sources.choice import best_table
 from harness.states import TcpState
 
 _PATIENCE = 5.0
-_SETTLES_WITHIN = 2.0
+_SETTLES_WITHIN = 5.0
 
 
 class End(StrEnum):
@@ -66,8 +66,8 @@ class Subject:
         """Wait until the program has read what was sent to it; whether it has."""
 
         def is_read() -> bool:
-            row = server_row(sock)
-            return row is not None and self._is_accepted(sock) and not row.receive_queue
+            row = server_row(sock) if has_arrived(sock) else None
+            return row is not None and row.inode != 0 and not row.receive_queue
 
         return wait_until(is_read, threading.Event(), _PATIENCE)
 
@@ -113,7 +113,16 @@ class Subject:
 
 def server_row(sock: socket.socket) -> SocketRow | None:
     """What the kernel shows of the server's end of a client's connection."""
-    endpoint = Endpoint.of((sock.getpeername(), sock.getsockname()))
+    return _row(Endpoint.of((sock.getpeername(), sock.getsockname())))
+
+
+def has_arrived(sock: socket.socket) -> bool:
+    """Whether the server's kernel has acknowledged all that a client has sent."""
+    row = _row(Endpoint.of((sock.getsockname(), sock.getpeername())))
+    return row is not None and not row.send_queue
+
+
+def _row(endpoint: Endpoint) -> SocketRow | None:
     table = best_table()
     try:
         return table.look([endpoint]).rows[endpoint]
