@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from harness.output import Output
+from harness.output import Output, wait_until
 
 _MARK = "FINPROXY_PROGRAM"
+_DIES_WITHIN = 1.0
+"""Seconds after which SIGKILL is sent again, to those that were started meanwhile."""
 
 
 class ProcessTree:
@@ -75,17 +77,27 @@ class ProcessTree:
 
     def end(self, grace: float) -> list[str]:
         """End all processes: TERM, and KILL for those that are left after `grace` seconds, who are named."""
+        deadline = time.monotonic() + grace
         self.signal_all(signal.SIGTERM)
-        _, left = psutil.wait_procs(self.members(), grace)
-        killed = [f"{_name(process)} ignored SIGTERM for {grace:g} s and was killed" for process in left]
+        self.ended.wait(grace)  # wakes at once, and the first process is nearly always the last that ends
+        self._all_end(deadline)
+        left = [_name(process) for process in self.members()]
         # Those that were started meanwhile have to go as well: until nobody is found.
         while members := self.members():
             for process in members:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            psutil.wait_procs(members)
+            self._all_end(time.monotonic() + _DIES_WITHIN)
         self._waiter.join()
-        return killed
+        return [f"{name} ignored SIGTERM for {grace:g} s and was killed" for name in left]
+
+    def _all_end(self, deadline: float) -> None:
+        """Wait until all have ended.
+
+        Not until they are gone, as psutil.wait_procs does: an orphan stays a zombie until the system's first
+        process reaps it, and in some containers that one never does.
+        """
+        wait_until(lambda: not self.members(), threading.Event(), deadline - time.monotonic())
 
     def _is_member(self, process: psutil.Process) -> bool:
         try:

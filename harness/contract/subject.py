@@ -21,7 +21,7 @@ from harness.sources.choice import best_table
 from harness.states import TcpState
 
 _PATIENCE = 5.0
-_SETTLES_WITHIN = 5.0
+_SETTLES_WITHIN = 3.0
 
 
 class End(StrEnum):

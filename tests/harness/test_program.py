@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ kept = []
 while True:
     kept.append(listener.accept()[0])
 """
+PR_SET_CHILD_SUBREAPER = 36
 IGNORES_TERM = """
 import signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -132,6 +134,31 @@ signal.pause()
         pids = [int(line.split()[1]) for line in program.output.splitlines()]
         assert {*pids, program.pid} == set(program.pids)
     assert not [pid for pid in pids if psutil.pid_exists(pid) and _lives(pid)]
+
+
+@needs_linux
+def test_it_does_not_wait_until_somebody_reaps_an_orphan() -> None:
+    # As in a container whose first process never reaps: the orphan is handed to us, and we do not either.
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+    code = """
+import os, signal
+pid = os.fork()
+if not pid:
+    os.setsid()
+    signal.pause()
+print(pid, flush=True)
+"""
+    try:
+        with Program(*python(code)) as program:
+            orphan = int(program.says(r"\d+\n"))
+            program.exits(within=5)
+            assert program.pids == [orphan]
+        assert program.pids == []
+        assert psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+        os.waitpid(orphan, 0)
 
 
 def _lives(pid: int) -> bool:

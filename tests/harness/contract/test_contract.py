@@ -125,7 +125,7 @@ def test_one_that_goes_on_accepting_is_found_out() -> None:
 
 
 def test_a_child_that_keeps_the_port_is_found_out() -> None:
-    report = judge("os.fork() and os._exit(0)\nsignal.pause()", grace=1, slow=None)
+    report = judge("os.fork() and os._exit(0)\nsignal.pause()", grace=1, slow=None, backlog=1)
     assert report["sockets"].outcome is Outcome.FAIL
     assert "LISTEN, python" in report["sockets"].evidence
     assert report["rebinds"].outcome is Outcome.FAIL
@@ -149,7 +149,7 @@ listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=int(sys
 
 def backlog_of(code: str, *, room: int = 16, **terms: object) -> ItemVerdict:
     settings = {"grace": 3, "protocol": ECHO, **terms}
-    with Program(sys.executable, "-c", ACCEPTS + code, "{port}", str(room)) as program:
+    with Program(sys.executable, "-c", ACCEPTS + code, "{port}", str(room), grace=0) as program:
         return judge_item(program, "backlog", **settings)
 
 
