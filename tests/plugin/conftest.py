@@ -39,11 +39,12 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run pytest on a module with these tests, and these arguments."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    # The other plugins of this environment are loaded where a test asks for them, with -p.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
     def run(tests: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=PREAMBLE + tests)
-        # Other plugins of this environment are loaded where a test asks for them.
-        defaults = ("-p", "no:asyncio", "-p", "no:trio", "-p", "no:cacheprovider", "-W", "error")
+        defaults = ("-p", "finproxy", "-p", "no:cacheprovider", "-W", "error")
         return pytester.run(sys.executable, "-m", "pytest", *defaults, *arguments)
 
     return run

@@ -178,7 +178,7 @@ def test_the_next_one_is_fine(echo, fin_proxy):
     [
         ("-p", "no:trio"),
         ("--import-mode=importlib",),
-        ("-n", "2"),
+        ("-p", "xdist", "-n", "2"),
         ("-p", "trio", "-o", "trio_mode=true"),
         ("-p", "asyncio", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
     ],
@@ -195,18 +195,13 @@ def test_it_works_in_every_environment(runs: Runs, arguments: tuple[str, ...]) -
     tests = f"def test_plain(echo, fin_proxy):{body}"
     if asynchronous:
         tests += f"async def test_async(echo, fin_proxy):{body}"
-    done = runs(tests, *(["-p", "no:anyio"] if asynchronous else []), *_enabled(arguments))
+    done = runs(tests, *arguments)
     done.assert_outcomes(passed=2 if asynchronous else 1)
 
 
-def _enabled(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """The same, with the real names of plugins that are switched off by default here."""
-    modules = {"trio": "pytest_trio.plugin", "asyncio": "pytest_asyncio.plugin"}
-    return tuple(modules.get(argument, argument) for argument in arguments)
-
-
 def test_anyio_tests_can_use_it(runs: Runs) -> None:
-    done = runs("""
+    done = runs(
+        """
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
     return request.param
@@ -217,7 +212,10 @@ async def test_async(echo, fin_proxy):
     with proxy.connect() as client:
         client.sendall(b"1")
         assert client.recv(1) == b"1"
-""")
+""",
+        "-p",
+        "anyio",
+    )
     done.assert_outcomes(passed=2)
 
 

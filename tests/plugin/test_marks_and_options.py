@@ -82,7 +82,7 @@ def test_a_failure_shows_diagram_journal_program_seed_and_rule(runs: Runs) -> No
     )
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
 def test_reports_are_kept(runs: Runs, pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
     done = runs(FAILS, "--finproxy-report", "reports", *arguments)
     done.assert_outcomes(failed=1)
@@ -115,16 +115,10 @@ def test_seed(echo, fin_proxy):
 
 
 def test_nothing_heavy_is_imported_before_a_fixture_is_used(runs: Runs) -> None:
-    done = runs(
-        """
+    done = runs("""
 def test_light():
     assert not {"trio", "psutil", "harness", "finproxy.server", "typer", "rich"} & set(sys.modules)
-""",
-        "-p",
-        "no:anyio",
-        "-p",
-        "no:hypothesispytest",
-    )
+""")
     done.assert_outcomes(passed=1)
 
 
