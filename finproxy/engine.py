@@ -15,7 +15,7 @@ from . import commands, events, rules
 from .endpoint import Endpoint
 from .fates import Fates
 from .legs import FlowEnd, Leg, Relayed
-from .rulebook import InPlay, RuleBook, requested
+from .rulebook import InPlay, RuleBook, of_toxic, requested
 from .transitions import FlowAct, FlowState, LegAct, LegState
 
 _ARMING = (
@@ -91,8 +91,8 @@ class Engine:
                 self._fin_kept_out(self._fates.ends[leg])
             case events.FinOvertook(leg=leg):
                 self._fates.report("fin.overtook", self._fates.ends[leg])
-            case events.ActionRequested(leg=leg, action=action):
-                self._act_on(self._fates.ends[leg], requested(action))
+            case events.ActionRequested():
+                self._requested(event)
             case events.RulesChanged(book=book):
                 self._rules_changed(book)
             case events.Released(leg=leg):
@@ -123,6 +123,21 @@ class Engine:
             if (count := book.keep_back(leg)) != before.keep_back(leg):
                 self._fates.do(commands.KeepBack(leg, count))
             self._watch_moments(leg)
+        for end in self._fates.ends.values():
+            self._follow_toxic(end)
+
+    def _follow_toxic(self, end: Endpoint) -> None:
+        """Let go what a toxic has kept that is gone, and keep it anew for one that has changed."""
+        by = end.kept.by if end.kept else end.armed
+        if by is None or not by.toxic or by in self.book:
+            return
+        now_by = self.book.same_toxic(by)
+        if not end.kept:
+            end.armed = now_by
+        elif now_by:
+            self._apply(end, now_by)
+        else:
+            self._fates.pass_on(end, "its toxic was removed")
 
     def _watch_moments(self, leg: Leg) -> None:
         """Have each moment of the book watched for, once in the life of the session."""
@@ -206,6 +221,13 @@ class Engine:
                 if end.kept and end.kept.serial == serial:
                     self._fates.pass_on(end, "its time was up")
 
+    def _requested(self, event: events.ActionRequested) -> None:
+        end = self._fates.ends[event.leg]
+        if event.toxic:
+            self._fire(end, rules.Connect(), of_toxic(event.action, event.toxic))
+        else:
+            self._act_on(end, requested(event.action))
+
     def _released_on_request(self, end: Endpoint) -> None:
         if end.kept:
             self._fates.pass_on(end, "request")
@@ -216,11 +238,13 @@ class Engine:
 
     def _moment(self, end: Endpoint, trigger: rules.Trigger) -> None:
         """Carry out the rule of a moment, if one is in play and there is still something to act on."""
-        chosen = self.book.choose(end.leg, trigger)
-        if chosen is None or self._moot(end, trigger, chosen.rule.action):
-            return
-        self._fates.report("rule.fired", end, rule=chosen.name)
-        self._act_on(end, chosen)
+        if chosen := self.book.choose(end.leg, trigger):
+            self._fire(end, trigger, chosen)
+
+    def _fire(self, end: Endpoint, trigger: rules.Trigger, chosen: InPlay) -> None:
+        if not self._moot(end, trigger, chosen.rule.action):
+            self._fates.report("rule.fired", end, rule=chosen.name)
+            self._act_on(end, chosen)
 
     def _act_on(self, end: Endpoint, chosen: InPlay) -> None:
         """Carry an action out now, or lay it down for the end, if it needs one and none has come."""

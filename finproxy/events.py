@@ -112,6 +112,8 @@ class ActionRequested:
     at: float
     leg: Leg
     action: Action
+    toxic: str = ""
+    """The name of the toxic that asked, if it was one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Record:
     `event` is one of ``proxy.listening``, ``session.opened``, ``session.refused``, ``fin.received``,
     ``fin.held``, ``fin.released``, ``fin.dropped``, ``fin.sent``, ``reset.received``, ``reset.held``,
     ``reset.released``, ``reset.dropped``, ``reset.sent``, ``leg.failed``, ``rule.fired``,
-    ``rules.changed``, ``session.closed``, ``session.crashed``, ``proxy.stopping``.
+    ``rules.changed``, ``toxics.changed``, ``session.closed``, ``session.crashed``, ``proxy.stopping``.
     """
 
     event: str

@@ -24,6 +24,26 @@ _CHUNKS_A_TURN: Final = 16
 _BUFFER: Final = memoryview(bytearray(_CHUNK))
 
 
+class Line(Protocol):
+    """What toxics put between a leg and its flow: bytes come out of it in their own time (toxics/line.py)."""
+
+    held: int
+    """Bytes that are in it."""
+
+    @property
+    def wants_read(self) -> bool:
+        """Whether anything would be read if it were there."""
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """As `LegIO.receive_into`, of what has come out."""
+
+    def open(self) -> None:
+        """Let everything out: it does not matter any more when it comes."""
+
+    def lose_all(self) -> int:
+        """How many bytes were in it, which nobody will ever have."""
+
+
 class FlowOwner(Protocol):
     """Whoever wants to know what a flow meets. Called from within `Flow.move`."""
 
@@ -60,6 +80,7 @@ class Flow:
         "ended",
         "last_read",
         "leg",
+        "line",
         "losses",
         "paused",
         "received",
@@ -81,6 +102,8 @@ class Flow:
         """Nothing moves any more, and nothing is read."""
         self.paused = False
         """Nothing is read for the time being."""
+        self.line: Line | None = None
+        """What the bytes pass through before they come here, where there are toxics."""
         self._source = source
         self._sink = sink
         self._owner = owner
@@ -102,7 +125,7 @@ class Flow:
         for _ in range(_CHUNKS_A_TURN):
             if self._unsent and not self._push():
                 return False
-            if self._marks and self.received >= self._marks[0]:
+            while self._marks and self.received >= self._marks[0]:
                 self._owner.mark_reached(self, self._marks.pop(0))
             if self.stopped or self.paused or self.ended or not self._read(short_is_all=short_is_all):
                 return False
@@ -112,13 +135,13 @@ class Flow:
         """Read once and pass it on; False when there is nothing more to read."""
         room = _BUFFER[: self._marks[0] - self.received] if self._marks else _BUFFER
         try:
-            count = self._source.receive_into(room)
+            count = (self.line or self._source).receive_into(room)
         except LegLost:
             self.ended = True
             self._owner.leg_was_lost(self.leg)
             return False
         if count == WOULD_BLOCK:
-            return False
+            return self._mark_was_passed
         if count == 0:
             self.ended = True
             self._owner.flow_ended(self)
@@ -127,7 +150,7 @@ class Flow:
         if self.clock:
             self.last_read = self.clock()
         self._pass_on(room[:count])
-        return not (short_is_all and count < len(room))
+        return self.line is not None or not (short_is_all and count < len(room))
 
     def _pass_on(self, data: memoryview) -> None:
         if self._discard_why is not None:
@@ -171,7 +194,19 @@ class Flow:
     @property
     def wants_read(self) -> bool:
         """Whether anything would be read if it were there."""
-        return not (self.stopped or self.paused or self.ended or self._unsent)
+        if self.stopped or self.paused or self.ended or self._unsent:
+            return False
+        return self.line is None or self.line.wants_read
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that have been read from the source, whether or not they have come out of the line."""
+        return self.received + (self.line.held if self.line else 0)
+
+    @property
+    def waits_in_line(self) -> bool:
+        """Whether what is still to come waits for the line and not for the receiver."""
+        return self.line is not None and not self.blocked
 
     def mark(self, count: int) -> None:
         """Tell the owner when exactly `count` bytes have been passed on."""
@@ -191,6 +226,8 @@ class Flow:
     def discard(self, why: str) -> None:
         """Count and lose whatever comes from now on; what was read before is still sent."""
         self._discard_why = why
+        if self.line:
+            self.line.open()
 
     def finish(self) -> None:
         """Send a FIN behind everything that was read."""
@@ -205,6 +242,18 @@ class Flow:
         if self._unsent:
             self._push()
 
+    def swallowed(self, count: int, why: str) -> None:
+        """The line has lost bytes that had come from the source."""
+        self.received += count
+        self.lose(count, why)
+        if self.clock:
+            self.last_read = self.clock()
+
+    def source_is_gone(self, unread: int, why: str) -> None:
+        """The source is given up: what nobody has read, and what has not come out of the line, is lost."""
+        self.lose(unread + (self.line.lose_all() if self.line else 0), why)
+        self.ended = True
+
     def sink_is_gone(self, unacknowledged: int, why: str) -> None:
         """The receiver is no more: what was due to it, and what it never acknowledged, is lost."""
         self.lose(len(self._unsent) + len(self._back) + unacknowledged, why)
@@ -216,6 +265,11 @@ class Flow:
         """Count lost bytes."""
         if count:
             self.losses[why] = self.losses.get(why, 0) + count
+
+    @property
+    def _mark_was_passed(self) -> bool:
+        """Whether a mark was reached by bytes that the line has lost."""
+        return bool(self._marks) and self.received >= self._marks[0]
 
     def _queue(self, data: bytes) -> None:
         if data:

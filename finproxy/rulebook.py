@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .legs import Leg
-from .rules import Action, After, Bytes, Delay, Fin, Idle, Overtake, Rule, Trigger, Truncate
+from .rules import Action, After, Bytes, Connect, Delay, Fin, Idle, Overtake, Rule, Trigger, Truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,13 @@ class InPlay:
     requested: bool = False
     """It stands for somebody's request, not for a rule that could be named."""
     jitter: tuple[float, float] = (0.0, 0.0)
+    toxic: str = ""
+    """The name of the toxic that it is, where it is one."""
 
     @property
     def name(self) -> str:
-        """The rule in the notation, or ``request``."""
-        return "request" if self.requested else str(self.rule)
+        """The rule in the notation, the toxic's name, or ``request``."""
+        return "request" if self.requested else self.toxic or str(self.rule)
 
     def extra_delay(self, leg: Leg) -> float:
         """Seconds to add to the delay of an ending that came from `leg`."""
@@ -35,6 +37,11 @@ class InPlay:
 def requested(action: Action) -> InPlay:
     """An action that somebody asked for, as if a rule had said so."""
     return InPlay(Rule(None, Fin(), action, at_wire=isinstance(action, Overtake)), requested=True)
+
+
+def of_toxic(action: Action, name: str) -> InPlay:
+    """What a toxic does to the session at some moment, as if a rule had said so."""
+    return InPlay(Rule(None, Connect(), action), toxic=name)
 
 
 class RuleBook:
@@ -48,10 +55,22 @@ class RuleBook:
     @classmethod
     def draw(cls, rules: Sequence[Rule], chance: Callable[[], float]) -> RuleBook:
         """Settle chance: `chance` gives numbers in [0, 1), always as many for the same rules."""
-        drawn = [(rule, chance(), (chance(), chance())) for rule in rules]
-        return cls(
-            InPlay(rule, jitter=_jitter(rule, pair)) for rule, luck, pair in drawn if luck < rule.probability
-        )
+        return cls(settle(rules, chance))
+
+    def behind(self, first: Iterable[InPlay]) -> RuleBook:
+        """The same rules, behind others that come first."""
+        first = tuple(first)
+        return RuleBook(first + self._in_play) if first else self
+
+    def __contains__(self, in_play: InPlay) -> bool:
+        return in_play in self._in_play
+
+    def same_toxic(self, earlier: InPlay) -> InPlay | None:
+        """What has become of the rule of a toxic; None where the toxic is gone."""
+        for candidate in self._in_play:
+            if candidate.toxic == earlier.toxic and candidate.rule.trigger == earlier.rule.trigger:
+                return candidate
+        return None
 
     def choose(self, leg: Leg, trigger: Trigger) -> InPlay | None:
         """The first rule in play that this act of `leg`'s endpoint triggers."""
@@ -69,6 +88,16 @@ class RuleBook:
         """How many bytes from `leg` must be kept back so that each rule in play can truncate."""
         actions = [c.rule.action for c in self._in_play if c.rule.concerns(leg)]
         return max((action.count for action in actions if isinstance(action, Truncate)), default=0)
+
+
+def settle(rules: Iterable[Rule], chance: Callable[[], float], toxic: str = "") -> list[InPlay]:
+    """The rules that chance puts in play; `toxic` is the name of the toxic that they are, if they are one."""
+    drawn = [(rule, chance(), (chance(), chance())) for rule in rules]
+    return [
+        InPlay(rule, jitter=_jitter(rule, pair), toxic=toxic)
+        for rule, luck, pair in drawn
+        if luck < rule.probability
+    ]
 
 
 def _jitter(rule: Rule, numbers: tuple[float, float]) -> tuple[float, float]:

@@ -7,7 +7,6 @@ module must not know what sessions do with their bytes, and no command line.
 from __future__ import annotations
 
 import logging
-import random
 import socket
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 import trio
 
-from . import sockets
+from . import chance, sockets
 from .addresses import format_address
 from .legs import Ending, Leg
 from .notation import parse_action, parse_rule
@@ -27,6 +26,8 @@ from .rules import Action, Delay, Rule
 from .session import NotHeldError, Session
 from .settings import Settings
 from .shell import Surroundings
+from .toxics.in_force import InForce, draw, rules_in_play
+from .toxics.values import Toxic
 from .upstream import Upstream
 from .wire.technique import WireError
 
@@ -116,7 +117,29 @@ class Proxy:
         self._fixed_book = _book_without_chance(parsed)
         self._record("rules.changed", rules=[str(rule) for rule in parsed])
         for number, session in list(self.sessions.items()):
-            session.change_rules(self._book(number))
+            session.change_rules(self._book(number, self._in_force(number)))
+        await trio.lowlevel.checkpoint()
+
+    @property
+    def toxics(self) -> tuple[Toxic, ...]:
+        """The toxics, in the order in which bytes pass through them."""
+        return self.settings.toxics
+
+    async def set_toxics(self, toxics: Iterable[Toxic]) -> None:
+        """Let these be the toxics from now on, also in the sessions that are open.
+
+        One that was there before, by its name, goes on with what it has kept and counted; one that is gone
+        lets go what it kept, in order, and no byte is lost by that.
+
+        Raises:
+            ToxicError: two have the same name. All toxics stay as they were.
+        """
+        self.settings = replace(self.settings, toxics=tuple(toxics))
+        self._record("toxics.changed", toxics=[toxic.as_dict() for toxic in self.toxics])
+        for number, session in list(self.sessions.items()):
+            in_force = self._in_force(number)
+            session.change_toxics(in_force)
+            session.change_rules(self._book(number, in_force))
         await trio.lowlevel.checkpoint()
 
     async def release_all(self) -> int:
@@ -200,7 +223,9 @@ class Proxy:
         legs: dict[Leg, Any] | None = None
         try:
             if legs := await self._connect(number, sock):
-                session = Session(number, legs, self._book(number), self._around)
+                in_force = self._in_force(number)
+                session = Session(number, legs, self._book(number, in_force), self._around)
+                session.change_toxics(in_force)
                 self.sessions[number] = session
                 await session.run()
         except Exception as error:
@@ -249,11 +274,17 @@ class Proxy:
             raise sockets.DialError(f"{limit} sessions are open already, which is the limit")
         return await self._upstream.connect()
 
-    def _book(self, number: int) -> RuleBook:
+    def _book(self, number: int, in_force: list[InForce]) -> RuleBook:
+        # Toxics first: they were added to a proxy that has its rules already, to do something all the same.
+        return self._book_of_rules(number).behind(rules_in_play(in_force))
+
+    def _book_of_rules(self, number: int) -> RuleBook:
         if self._fixed_book is not None:
             return self._fixed_book
-        # One generator a session: what chance does to one cannot depend on how others were interleaved.
-        return RuleBook.draw(self.settings.rules, random.Random(f"{self.settings.seed}/{number}").random)
+        return RuleBook.draw(self.settings.rules, chance.of_session(self.settings.seed, number))
+
+    def _in_force(self, number: int) -> list[InForce]:
+        return draw(self.toxics, lambda toxic: chance.of_toxic(self.settings.seed, number, toxic))
 
     def _find(self, session: int | Session) -> Session:
         number = session if isinstance(session, int) else session.number

@@ -5,12 +5,18 @@ This module must not know how commands are carried out (shell.py), nor listeners
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from . import events, rules
 from .endpoint import Kept
 from .errors import FinproxyError
 from .legs import Connection, Ending, Leg, LegIO
 from .rulebook import RuleBook
 from .shell import Shell, Surroundings
+
+if TYPE_CHECKING:
+    from .toxics.in_force import InForce
 
 
 class NotHeldError(FinproxyError):
@@ -48,7 +54,7 @@ class Session:
 
     def bytes_from(self, leg: Leg) -> int:
         """Bytes that have come from the endpoint of `leg`."""
-        return self._shell.flows[leg].received
+        return self._shell.flows[leg].arrived
 
     def kept(self, leg: Leg) -> Kept | None:
         """What is being kept of the end of this endpoint's flow."""
@@ -71,6 +77,10 @@ class Session:
         What needs an end to act on, such as `Delay`, waits for it if none has come yet.
         """
         self._shell.guard(lambda: self._shell.tell(events.ActionRequested(self.age, leg, action)))
+
+    def change_toxics(self, toxics: Sequence[InForce]) -> None:
+        """Let these toxics be in force from now on; those that are rules come with the book."""
+        self._shell.guard(lambda: self._shell.change_toxics(toxics))
 
     def change_rules(self, book: RuleBook) -> None:
         """Let other rules hold from now on; what is kept stays kept."""
@@ -98,9 +108,13 @@ class Session:
         """Relay until both legs have been given up; aborts them if it is cancelled."""
         try:
             self._shell.guard(self._shell.open)
-            await self._shell.over.wait()
+            return await self.wait_over()
         finally:
             self.abort("the proxy was cancelled")
+
+    async def wait_over(self) -> Ending:
+        """Wait until both legs have been given up; how it ended."""
+        await self._shell.over.wait()
         assert self.ending is not None
         return self.ending
 

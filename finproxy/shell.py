@@ -11,10 +11,10 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import trio
 
@@ -31,6 +31,11 @@ from .rulebook import RuleBook
 from .timers import Deadline, Timers
 from .wire.technique import Sight
 from .wire_watch import HeldLeg, WireWatch
+
+if TYPE_CHECKING:
+    from .toxics.in_force import InForce
+    from .toxics.lines import Lines
+    from .toxics.stage import Act
 
 _log = logging.getLogger("finproxy")
 
@@ -71,6 +76,7 @@ class Shell:
         self._delivery = DeliveryWatch(
             self._has_arrived, lambda leg: self.tell(events.Delivered(self.age, leg)), self._start
         )
+        self._lines: Lines | None = None
         self._stopped_why: str | None = None
         self._lost: set[Leg] = set()
         self._given_up: set[Leg] = set()
@@ -186,8 +192,16 @@ class Shell:
             if nobody_reads:  # nor does anybody read what came from there
                 self._report_loss(leg.other)
         elif ("loss", leg) not in self._deadlines:
-            # Its reader may have room now and none later: the wait is bounded in either case.
-            self._start(("loss", leg), self._around.delivery_limit, lambda: self._report_loss(leg))
+            self._bound_loss(leg)
+
+    def _bound_loss(self, leg: Leg) -> None:
+        """Report it in any case after a while: its reader may have room now and none later."""
+
+        def late() -> None:
+            # Only a reader is waited for with a bound: what toxics keep may take as long as they say.
+            self._bound_loss(leg) if self.flows[leg].waits_in_line else self._report_loss(leg)
+
+        self._start(("loss", leg), self._around.delivery_limit, late)
 
     def _report_loss(self, leg: Leg) -> None:
         lost = self.legs[leg].lost
@@ -199,6 +213,32 @@ class Shell:
             self.tell(events.ResetReceived(self.age, leg))
         else:
             self.tell(events.LegFailed(self.age, leg, lost.reason))
+
+    # --- toxics -------------------------------------------------------------------------------------
+
+    def change_toxics(self, toxics: Sequence[InForce]) -> None:
+        """Let these toxics do what they do to bytes, from now on."""
+        if self._lines is None:
+            if not toxics:
+                return
+            from .toxics.lines import Lines  # most proxies never need it
+
+            self._lines = Lines(
+                self.legs,
+                self.flows,
+                trio.current_time,
+                later=self._start,
+                move=self._move_from_line,
+                act=self._toxic_acts,
+            )
+        self._lines.change(toxics)
+
+    def _move_from_line(self, flow: Flow) -> None:
+        self._move(flow)
+        self._wants_changed()  # there may be room in the line now
+
+    def _toxic_acts(self, leg: Leg, act: Act) -> None:
+        self.tell(events.ActionRequested(self.age, leg, act.action, act.toxic))
 
     # --- from the engine to the legs ----------------------------------------------------------------
 
@@ -246,7 +286,7 @@ class Shell:
         flow = self.flows[leg]
         flow.paused = wire.technique.abilities.stops_reading
         told = partial(self._sighted, leg)
-        self._holds[leg] = wire.hold(self.legs[leg], action, told, lambda: flow.received)
+        self._holds[leg] = wire.hold(self.legs[leg], action, told, lambda: flow.arrived)
 
     def _sighted(self, leg: Leg, sight: Sight) -> None:
         """Something decisive was seen of a segment that was to be kept out."""
@@ -286,8 +326,7 @@ class Shell:
             held.close()
         self._around.readiness.forget(io.fd)
         self.flows[leg.other].sink_is_gone(io.unacknowledged(), why)
-        self.flows[leg].lose(io.unread(), why)
-        self.flows[leg].ended = True
+        self.flows[leg].source_is_gone(io.unread(), why)
 
     def _keep_back(self, leg: Leg, count: int) -> None:
         self.flows[leg].keep_back(count)
@@ -331,6 +370,8 @@ class Shell:
             self._around.recorder.emit(record)
 
     def _start(self, key: object, delay: float, act: Callable[[], None]) -> None:
+        if self.ending:
+            return
         if earlier := self._deadlines.get(key):
             earlier.cancel()
         when = trio.current_time() + delay

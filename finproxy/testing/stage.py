@@ -6,7 +6,7 @@ This module must not know how the fakes work.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import trio
 import trio.testing
 
+from ..chance import of_toxic
 from ..legs import FlowEnd, Leg
 from ..notation import parse_rule
 from ..observers import Recorder
@@ -23,6 +24,8 @@ from ..rulebook import RuleBook
 from ..session import Session
 from ..shell import Surroundings
 from ..timers import Timers
+from ..toxics.in_force import draw, rules_in_play
+from ..toxics.values import Toxic
 from ..units import format_duration, read_duration
 from .fakes import FakeEndpoint, fake_connection
 from .readiness import FakeReadiness
@@ -42,6 +45,14 @@ class Stage:
     server: FakeEndpoint
     session: Session
     records: list[Record]
+    _book: RuleBook
+    _seed: int
+
+    def set_toxics(self, *toxics: Toxic) -> None:
+        """Let these be the toxics of the session from now on, as `Proxy.set_toxics` does."""
+        in_force = draw(toxics, lambda toxic: of_toxic(self._seed, self.session.number, toxic))
+        self.session.change_toxics(in_force)
+        self.session.change_rules(self._book.behind(rules_in_play(in_force)))
 
     def events(self) -> list[str]:
         """What the records tell, in short: ``["session.opened", "client fin.received", ...]``."""
@@ -50,12 +61,17 @@ class Stage:
 
 @asynccontextmanager
 async def open_session(
-    *rules: str, seed: int = 0, delivery_limit: float = 10.0, **connection: Any
+    *rules: str,
+    toxics: Sequence[Toxic] = (),
+    seed: int = 0,
+    delivery_limit: float = 10.0,
+    **connection: Any,
 ) -> AsyncIterator[Stage]:
     """A session with these rules between two fake endpoints, for as long as the block lasts.
 
     Args:
         rules: in the notation; the first that matches wins.
+        toxics: what is done to the bytes from the beginning on.
         seed: for probabilities and jitter.
         delivery_limit: seconds that a reset waits for what was sent before it.
         connection: ``room`` and ``window`` of both legs, see `fake_connection`.
@@ -66,12 +82,14 @@ async def open_session(
     around = Surroundings(readiness, timers, Recorder([records.append]), delivery_limit=delivery_limit)
     book = RuleBook.draw([parse_rule(rule) for rule in rules], random.Random(seed).random)
     session = Session(1, {Leg.CLIENT: client_leg, Leg.SERVER: server_leg}, book, around)
+    stage = Stage(client, server, session, records, book, seed)
+    stage.set_toxics(*toxics)
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         for task in (readiness.run, timers.run, session.run):
             nursery.start_soon(task)
         try:
-            yield Stage(client, server, session, records)
+            yield stage
         except BaseException as error:
             failure = error  # raised outside of the nursery: a test's failure is better read in no group
         nursery.cancel_scope.cancel()
