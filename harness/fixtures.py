@@ -16,8 +16,14 @@ from harness.contract import ContractReport, judge_shutdown
 from harness.errors import HarnessError
 from harness.program import Program
 from harness.proxied import BackgroundProxy, Upstream
-from harness.scenarios import ClientSubject, Outcome, ScenarioFailedError, ServerSubject, run_scenario
-from harness.scenarios.subjects import Verdict
+from harness.scenarios import (
+    ClientSubject,
+    Outcome,
+    ScenarioFailedError,
+    ServerSubject,
+    Verdict,
+    run_scenario,
+)
 from harness.scripted import Peer, ScriptedServer
 
 

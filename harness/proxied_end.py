@@ -30,6 +30,11 @@ class ProxiedEnd(SeenEndpoint):
         wait(self._watcher, lambda: self._judged(ladder, strict=strict), within)
         return super().check(ladder, strict=strict)
 
+    def findings(self, ladder: Ladder | str, *, within: float = 2.0) -> str:
+        """What is wrong once nothing can still come, in words; "" if the endpoint took `ladder`."""
+        wait(self._watcher, lambda: self._judged(ladder, strict=False), within)
+        return "; ".join(str(finding) for finding in self.match(ladder).findings)
+
     def wait_for(self, state: TcpState | str, *, within: float = 10.0) -> Transition:
         """Return as soon as `state` is reached, or was since the session opened."""
         return super().wait_for(state, within=within)

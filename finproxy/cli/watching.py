@@ -126,15 +126,30 @@ def doctor(
     raise typer.Exit(run_doctor(probes, as_json=as_json, out=typer.echo))
 
 
-@app.command()
+_SCENARIOS_HELP = """List the termination scenarios that pytest's mark fin_scenario and an audit can play.
+
+[bold]Examples[/bold]
+
+  finproxy scenarios
+
+  finproxy scenarios relay                         those that try a relay
+
+  finproxy scenarios --explain half-close-request  what is done, what must be seen, why, by what right
+"""
+
+
+@app.command(help=_SCENARIOS_HELP)
 def scenarios(
-    subject: Annotated[str | None, typer.Argument(help="Only those that try a server, or a client.")] = None,
+    subject: Annotated[
+        str | None, typer.Argument(help="Only those that try a server, a client or a relay.")
+    ] = None,
+    explain: Annotated[str | None, typer.Option(metavar="NAME", help="Tell all about one of them.")] = None,
 ) -> None:
-    """List the termination scenarios that pytest's mark fin_scenario can play."""
-    from harness.scenarios import list_scenarios
+    """List the termination scenarios, or explain one."""
+    from harness.scenarios.listing import explain_scenario, list_scenarios
 
     with errors_of_the_harness():
-        raise typer.Exit(list_scenarios(subject=subject))
+        raise typer.Exit(explain_scenario(explain) if explain else list_scenarios(subject=subject))
 
 
 def _probe(technique: Any) -> Any:

@@ -2,21 +2,39 @@
 
     outcome = run_scenario("half-close-request", ServerSubject(program, Http()), background)
 
-catalogue.py holds the data, servers.py and clients.py play the other side, runner.py puts them together.
+catalogue/ holds the data, plays/ what is done with each kind of subject on its stage (server_stage.py,
+client_stage.py, relay_stage.py), runner.py puts them together, outcome.py is what comes out.
 """
 
-from harness.scenarios.catalogue import CATALOGUE, Scenario, find_scenario
-from harness.scenarios.runner import list_scenarios, run_scenario
-from harness.scenarios.subjects import ClientSubject, Outcome, ScenarioFailedError, ServerSubject
+from harness.scenarios.catalogue import CATALOGUE, GROUPS, find_scenario, scenarios_for
+from harness.scenarios.listing import explain_scenario, list_scenarios
+from harness.scenarios.outcome import EndSeen, Evidence, Outcome, ScenarioFailedError, SessionSeen
+from harness.scenarios.runner import run_scenario
+from harness.scenarios.scenario import KINDS, Parameter, Scenario
+from harness.scenarios.subjects import ClientSubject, RelaySubject, ServerSubject, Subject
+from harness.scenarios.verdicts import Judgement, Verdict, worst
 
 __all__ = [
     "CATALOGUE",
+    "GROUPS",
+    "KINDS",
     "ClientSubject",
+    "EndSeen",
+    "Evidence",
+    "Judgement",
     "Outcome",
+    "Parameter",
+    "RelaySubject",
     "Scenario",
     "ScenarioFailedError",
     "ServerSubject",
+    "SessionSeen",
+    "Subject",
+    "Verdict",
+    "explain_scenario",
     "find_scenario",
     "list_scenarios",
     "run_scenario",
+    "scenarios_for",
+    "worst",
 ]

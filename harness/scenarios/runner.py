@@ -1,69 +1,84 @@
-"""Runs scenarios on subjects, and lists them: for pytest, for a command line, for scripts.
+"""Runs scenarios on subjects: for pytest, for an audit, for scripts.
 
 This module must not know what any scenario does.
 """
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 
+from finproxy import WireError
 from harness.background import Background
-from harness.errors import UsageError
-from harness.proxied import BackgroundProxy
-from harness.scenarios import clients, servers
-from harness.scenarios.catalogue import CATALOGUE, Scenario, find_scenario
-from harness.scenarios.subjects import ClientSubject, Outcome, ServerSubject, Verdict
+from harness.errors import CheckFailedError, SourceUnavailableError
+from harness.program import StartError
+from harness.scenarios.catalogue import find_scenario
+from harness.scenarios.client_stage import ClientStage
+from harness.scenarios.outcome import Evidence, Outcome
+from harness.scenarios.plays.registry import PLAYS, Play
+from harness.scenarios.relay_stage import RelayStage
+from harness.scenarios.scenario import CLIENT, RELAY, SERVER
+from harness.scenarios.server_stage import ServerStage
+from harness.scenarios.stage import Found, Stage
+from harness.scenarios.subjects import Subject
+from harness.scenarios.verdicts import (
+    Judgement,
+    NotApplicableError,
+    NotObservedError,
+    failed,
+    not_applicable,
+    not_observed,
+)
+
+_STAGES: Mapping[str, Callable[..., Stage]] = {SERVER: ServerStage, CLIENT: ClientStage, RELAY: RelayStage}
 
 
-def run_scenario(name: str, subject: ServerSubject | ClientSubject, background: Background) -> Outcome:
-    """Play one scenario with a subject, and judge it.
+def run_scenario(name: str, subject: Subject, background: Background, **parameters: float) -> Outcome:
+    """Play one scenario with a subject, and judge it. Whatever the subject does becomes an outcome.
+
+    `parameters` are numbers that the scenario has defaults for.
 
     Raises:
-        UsageError: there is no such scenario.
-        CheckFailedError: the subject fails even where nothing unusual is done.
+        UsageError: there is no such scenario, or it has no such parameter.
 
     """
     scenario = find_scenario(name)
-    kind = "server" if isinstance(subject, ServerSubject) else "client"
-    if scenario.subject != kind:
-        return Outcome(name, Verdict.NOT_APPLICABLE, f"it tries a {scenario.subject}, not a {kind}")
+    settled = scenario.settled(parameters)
+    outcome = partial(Outcome, name, subject.kind, settled)
+    if subject.kind not in scenario.subjects:
+        told = f"it tries a {' or a '.join(scenario.subjects)}, not a {subject.kind}"
+        return outcome(*_both(not_applicable(told)), evidence=Evidence(), seconds=0.0)
+    began = time.monotonic()
+    with _STAGES[subject.kind](scenario, settled, background, subject) as stage:
+        found = _judged(PLAYS[subject.kind][name], stage)
+        evidence = stage.evidence()
+    return outcome(found.behaviour, found.close, evidence=evidence, seconds=time.monotonic() - began)
+
+
+def _judged(play: Play, stage: Stage) -> Found:
+    """Play it; whatever the subject or the machine does wrong becomes a judgement."""
     try:
-        against = _play(scenario, subject, background)
-    except servers.NotApplicableError as why:
-        return Outcome(name, Verdict.NOT_APPLICABLE, str(why))
-    return Outcome(name, Verdict.FAIL if against else Verdict.PASS, against or scenario.does)
+        found = play(stage)
+    except NotApplicableError as why:
+        found = _both(not_applicable(str(why)))
+    except (NotObservedError, WireError, SourceUnavailableError) as why:
+        found = _both(not_observed(str(why)))
+    except StartError as why:
+        stage.fact(str(why))
+        return _spoilt(f"it did not start: {_first_line(why)}")
+    except (CheckFailedError, OSError) as why:
+        stage.fact(str(why))
+        found = _spoilt(_first_line(why))
+    died = stage.died()
+    return Found(failed(died), found.close) if died else found
 
 
-def list_scenarios(*, subject: str | None = None, console: Console | None = None) -> int:
-    """Print the catalogue, or the part of it that tries a ``server`` or a ``client``; returns an exit code.
-
-    Raises:
-        UsageError: another kind of subject.
-
-    """
-    if subject not in (None, "server", "client"):
-        raise UsageError(f"expected a subject (server, client), found {subject!r}; write one of these")
-    out = console or Console(highlight=False)
-    for each in CATALOGUE:
-        if subject in (None, each.subject):
-            out.print(
-                f"{each.name}  ({each.subject}; {each.incident})", style="bold", markup=False, soft_wrap=True
-            )
-            for line in _lines(each):
-                out.print(Padding(Text(line), (0, 0, 0, 4)))
-    return 0
+def _spoilt(why: str) -> Found:
+    return Found(failed(why), not_observed("the play did not get that far"))
 
 
-def _lines(scenario: Scenario) -> list[str]:
-    told = {"rules": "; ".join(scenario.rules), "client": scenario.client_end, "server": scenario.server_end}
-    return [scenario.does, *(f"{name}: {what}" for name, what in told.items() if what not in ("", "-"))]
+def _both(judgement: Judgement) -> Found:
+    return Found(judgement, judgement)
 
 
-def _play(scenario: Scenario, subject: ServerSubject | ClientSubject, background: Background) -> str:
-    if isinstance(subject, ClientSubject):
-        return clients.PLAYS[scenario.name](scenario, subject, background)
-    proxy = BackgroundProxy(background, subject.program, *scenario.rules)
-    try:
-        return servers.PLAYS[scenario.name](scenario, subject, proxy)
-    finally:
-        proxy.close()
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,127 @@
+"""Plays with a server that is asked to end: who is served, who is told, and whether it exits.
+
+This module must not know how outcomes are told.
+"""
+
+import socket
+from collections import Counter
+
+from harness.contract.protocols import Protocol, WrongAnswerError
+from harness.program import Exit
+from harness.proxied_session import ProxiedSession
+from harness.scenarios.server_stage import ServerStage
+from harness.scenarios.stage import Found
+from harness.scenarios.verdicts import (
+    Judgement,
+    NotObservedError,
+    Verdict,
+    failed,
+    informed,
+    non_strict,
+    passed,
+)
+
+
+def idle_peer(stage: ServerStage) -> Found:
+    """An idle client that never closes."""
+    stage.may_be_ended()
+    client = stage.kept()
+    session = stage.proxy.session_of(client)
+    stage.signal()
+    exited = _exited(stage, stage.exit())
+    return Found(exited, stage.must_send_fin(session))
+
+
+def unused_connection(stage: ServerStage) -> Found:
+    """A client that has sent nothing."""
+    stage.may_be_ended()
+    client = stage.connect()
+    session = stage.proxy.session_of(client)
+    stage.has_read_all(session)  # it has accepted the connection, if it accepts before bytes come
+    stage.signal()
+    exited = _exited(stage, stage.exit())
+    ended = stage.server_end(session)
+    return Found(exited, informed(f"the client that had sent nothing read {ended}"))
+
+
+def inflight(stage: ServerStage) -> Found:
+    """A request that is being answered."""
+    protocol = stage.request_taking(stage.parameters["answer_delay"])
+    stage.may_be_ended()
+    client = stage.connect()
+    session = stage.proxy.session_of(client)
+    protocol.send(client)
+    if not stage.has_read_all(session):
+        raise NotObservedError("it did not read the request")
+    stage.signal()
+    answered = stage.answer(client, protocol)
+    close = stage.must_send_fin(session)
+    exited = _exited(stage, stage.exit())
+    return Found(answered if answered.verdict is not Verdict.PASS else exited, close)
+
+
+def backlog(stage: ServerStage) -> Found:
+    """Connections with requests that wait to be accepted: it is stopped while they come."""
+    stage.may_be_ended()
+    protocol = stage.subject.protocol
+    _ = stage.proxy  # opened, and with it the server, before anything is stopped
+    with stage.frozen():
+        clients = [stage.connect() for _ in range(int(stage.parameters["waiting"]))]
+        sessions = [stage.proxy.session_of(client) for client in clients]
+        for client, session in zip(clients, sessions, strict=True):
+            protocol.send(client)
+            stage.has_to_read(session)
+        stage.signal()
+    fates = Counter(_fate(protocol, *each) for each in zip(clients, sessions, strict=True))
+    told = ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    behaviour = failed(told) if fates["left waiting"] else passed(told)
+    return Found(behaviour, failed(told) if fates["reset"] else passed("it reset none of them"))
+
+
+def request_after(stage: ServerStage) -> Found:
+    """A kept connection asks again while the server still finishes a slow request of somebody else."""
+    slow = stage.request_taking(stage.parameters["answer_delay"])
+    stage.may_be_ended()
+    kept = stage.kept()
+    session = stage.proxy.session_of(kept)
+    busy = stage.connect()
+    slow.send(busy)
+    stage.has_read_all(stage.proxy.session_of(busy))
+    stage.signal()
+    stage.refuses_new()  # only now has it certainly seen the signal
+    return _asks_again(stage, kept, session)
+
+
+def _asks_again(stage: ServerStage, kept: socket.socket, session: ProxiedSession) -> Found:
+    """Send a request that is certain to arrive: the server is stopped until it has, or has closed before."""
+    with stage.frozen():
+        is_open = stage.is_established(session)
+        if is_open:
+            stage.subject.protocol.send(kept)
+            stage.has_to_read(session)
+    if not is_open:
+        return Found(passed("it closed before the request came"), stage.must_send_fin(session))
+    answered = stage.answer(kept, stage.subject.protocol)
+    return Found(answered, stage.must_send_fin(session))
+
+
+def _exited(stage: ServerStage, ended: Exit | None) -> Judgement:
+    if ended is None:
+        return failed(f"it was still running {stage.grace:g} s after the signal")
+    if ended.code not in stage.subject.exit_codes:
+        clean = ", ".join(map(str, stage.subject.exit_codes))
+        return non_strict(f"it exited with code {ended.code}; clean are {clean}")
+    return passed(f"it exited with code {ended.code} within its grace")
+
+
+def _fate(protocol: Protocol, client: socket.socket, session: ProxiedSession) -> str:
+    try:
+        protocol.receive(client)
+    except TimeoutError:
+        return "left waiting"
+    except (WrongAnswerError, OSError):
+        pass
+    else:
+        return "answered"
+    reset = any(each.event == "reset.received" for each in session.records)
+    return "reset" if reset else "closed without an answer"

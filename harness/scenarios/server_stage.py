@@ -1,0 +1,272 @@
+"""What plays with a server work with: the running server behind a proxy, requests, its signal, its exit.
+
+This module must not know any scenario.
+"""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from harness.background import Background
+from harness.contract.protocols import Protocol, WrongAnswerError
+from harness.contract.subject import End, exchange
+from harness.output import wait_until
+from harness.program import Exit, Program, StillRunningError
+from harness.proxied import BackgroundProxy
+from harness.proxied_session import ProxiedSession
+from harness.rows import SocketRow
+from harness.scenarios.scenario import Scenario
+from harness.scenarios.stage import Stage
+from harness.scenarios.subjects import ServerSubject
+from harness.scenarios.verdicts import (
+    Judgement,
+    NotApplicableError,
+    NotObservedError,
+    failed,
+    passed,
+)
+from harness.states import TcpState
+
+_STARTS_TO_EXIT = 2.0
+
+
+class ServerStage(Stage):
+    """One play with a server. The runner is the client, with plain sockets, through a proxy."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        parameters: Mapping[str, float],
+        background: Background,
+        subject: ServerSubject,
+    ) -> None:
+        super().__init__(scenario, parameters, background, subject.patience)
+        self.subject = subject
+        self._may_exit = False
+
+    # --- the server -------------------------------------------------------------------------------
+
+    @cached_property
+    def server(self) -> Program:
+        """The running server.
+
+        Raises:
+            StartError: it did not start.
+
+        """
+        given = self.subject.program
+        if isinstance(given, Program):
+            self.program = given
+        else:
+            self.program = given()
+            self.keep(self.program, self.program.stop)
+        return self.program
+
+    def may_be_ended(self) -> None:
+        """Use a server that this play may end: a fresh one, unless each play has its own anyway.
+
+        Raises:
+            NotApplicableError: a second one cannot run beside the one that was given.
+
+        """
+        given = self.subject.program
+        if isinstance(given, Program):
+            if given.has_fixed_port:
+                raise NotApplicableError(
+                    "it has a fixed port, and has to be started anew; put {port} in its command"
+                )
+            program = given.again()
+            self.program = self.keep(program, program.stop)
+            self.server = program  # a cached_property can be set beforehand
+        self._may_exit = True
+
+    def signal(self) -> None:
+        """Ask it to end."""
+        self.fact(f"it was asked to end by {signal.Signals(self.subject.signal).name}")
+        self.server.signal(self.subject.signal)
+
+    @property
+    def grace(self) -> float:
+        """Seconds that its shutdown may take."""
+        return self._patience if self.subject.grace is None else self.subject.grace
+
+    def exit(self) -> Exit | None:
+        """How it exited; None if it did not within its grace."""
+        try:
+            ended = self.server.exits(within=self.grace)
+        except StillRunningError:
+            self.fact(f"it was still running after {self.grace:g} s")
+            return None
+        self.fact(f"it exited with code {ended.code}, {ended.seconds:.2f} s after the signal")
+        return ended
+
+    def refuses_new(self) -> bool:
+        """Wait until nobody can connect to it any more; whether that came."""
+        return wait_until(lambda: not _accepts(self.server), threading.Event(), self.grace)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes, so that several things can happen before it sees the first of them.
+
+        Raises:
+            NotObservedError: it could not be stopped.
+
+        """
+        program = self.server
+        program.signal_all(signal.SIGSTOP)
+        try:
+            if not wait_until(
+                lambda: program.statuses <= {"stopped", "zombie"}, program.ended, _STARTS_TO_EXIT
+            ):
+                raise NotObservedError("its processes could not be stopped for a moment")
+            yield
+        finally:
+            program.signal_all(signal.SIGCONT)
+
+    def died(self) -> str:
+        """Whether it has exited though nobody asked for it."""
+        return "" if self._may_exit or self.program is None else self._died_unasked(self.program)
+
+    # --- the client -------------------------------------------------------------------------------
+
+    @cached_property
+    def proxy(self) -> BackgroundProxy:
+        """The proxy between the client and the server."""
+        return self.open_proxy(self.server)
+
+    def connect(self) -> socket.socket:
+        """A client's connection; its session is open."""
+        client = self.proxy.connect(self.patience)
+        client.settimeout(self.patience)
+        return client
+
+    def asked(self, protocol: Protocol | None = None) -> socket.socket:
+        """A connection on which one request was answered.
+
+        Raises:
+            CheckFailedError: it was not, though nothing unusual has been done yet.
+
+        """
+        client = self.connect()
+        exchange(protocol or self.subject.protocol, client, self.server)
+        return client
+
+    def kept(self) -> socket.socket:
+        """A connection on which one request was answered, and which the server keeps.
+
+        Raises:
+            CheckFailedError: as above.
+            NotApplicableError: it closes after each answer.
+
+        """
+        client = self.connect()
+        if not exchange(self.subject.protocol, client, self.server):
+            raise NotApplicableError("it closes after each answer")
+        return client
+
+    @property
+    def closing(self) -> Protocol:
+        """The request that asks it to close.
+
+        Raises:
+            NotApplicableError: it has none.
+
+        """
+        if self.subject.closing is None:
+            raise NotApplicableError("give closing=, a request that asks it to close afterwards")
+        return self.subject.closing
+
+    def request_taking(self, seconds: float) -> Protocol:
+        """The request whose answer takes so long.
+
+        Raises:
+            NotApplicableError: it has none.
+
+        """
+        found = self.subject.request_taking(seconds)
+        if found is None:
+            raise NotApplicableError("give slow=, a request whose answer takes a while")
+        return found
+
+    def answer(self, client: socket.socket, protocol: Protocol) -> Judgement:
+        """Whether the whole answer comes."""
+        try:
+            return passed(f"it answered: {protocol.receive(client).text}")
+        except TimeoutError:
+            return failed(f"no complete answer within {self._patience:g} s")
+        except (WrongAnswerError, OSError) as error:
+            return failed(f"no complete answer: {error or type(error).__name__}")
+
+    # --- the server's end -------------------------------------------------------------------------
+
+    def row(self, session: ProxiedSession) -> SocketRow | None:
+        """What the kernel shows of the server's end now."""
+        session.server.match("ESTABLISHED")  # takes a fresh look
+        return session.server.row
+
+    def is_established(self, session: ProxiedSession) -> bool:
+        """Whether the server's end has seen no FIN and sent none."""
+        row = self.row(session)
+        return row is not None and row.state is TcpState.ESTABLISHED
+
+    def has_read_all(self, session: ProxiedSession) -> bool:
+        """Wait until the server has accepted the connection and read what was sent; whether it has."""
+
+        def is_read() -> bool:
+            row = self.row(session)
+            return row is not None and bool(row.inode) and not row.receive_queue
+
+        return wait_until(is_read, threading.Event(), self.patience)
+
+    def has_to_read(self, session: ProxiedSession) -> bool:
+        """Wait until something that was sent waits at the server's end; whether it does."""
+        return wait_until(
+            lambda: bool((row := self.row(session)) and row.receive_queue), threading.Event(), self.patience
+        )
+
+    def is_held(self, session: ProxiedSession) -> bool:
+        """Wait until no process holds the server's end any more; whether one still does."""
+        here = session.server.endpoint
+
+        def held() -> bool:
+            rows = (row for row in self.server.sockets() if row.endpoint == here)
+            return any(row.owner is not None for row in rows)
+
+        return not wait_until(lambda: not held(), threading.Event(), self.patience)
+
+    def server_end(self, session: ProxiedSession) -> End:
+        """Wait for the end of the server's flow: what the proxy received. A reset after a FIN counts."""
+
+        def came(event: str) -> bool:
+            return any(
+                record.event == event and record.leg is not None and record.leg.value == "server"
+                for record in session.records
+            )
+
+        wait_until(lambda: came("fin.received") or came("reset.received"), threading.Event(), self.patience)
+        if came("reset.received"):
+            return End.RESET
+        return End.FIN if came("fin.received") else End.NOTHING
+
+    def must_send_fin(self, session: ProxiedSession) -> Judgement:
+        """Whether the server ends its flow as it should."""
+        found = self.server_end(session)
+        if found is End.FIN:
+            return passed("it sent its FIN")
+        if found is End.RESET:
+            return failed("it reset the connection")
+        state = row.state if (row := self.row(session)) else "no row"
+        return failed(f"it sent no FIN within {self._patience:g} s; its end is in {state}")
+
+
+def _accepts(program: Program) -> bool:
+    try:
+        program.connect(1.0).close()
+    except ConnectionError:
+        return False
+    except OSError:
+        return True  # a SYN that is not answered is not refused either
+    return True

@@ -1,0 +1,193 @@
+"""Small subjects in plain sockets: obviously right ones, and ones that are wrong in one obvious way."""
+
+from __future__ import annotations
+
+import sys
+
+from harness.background import Background
+from harness.contract import RawBytes
+from harness.program import Program
+from harness.scenarios import ClientSubject, Outcome, RelaySubject, ServerSubject, run_scenario
+
+ASK = RawBytes(b"ask\n", b"ok\n")
+BYE = RawBytes(b"bye\n", b"ok\n")
+
+
+def slow(seconds: float) -> RawBytes:
+    """A request whose answer takes so long."""
+    return RawBytes(f"slow {seconds}\n".encode(), b"ok\n")
+
+
+_SERVER = """
+import os, signal, socket, sys, threading, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+kept, socks, threads, stopping = [], [], [], threading.Event()
+
+def end():
+    signal.sigwait([signal.SIGTERM])
+    {at_end}
+    os._exit(0)
+
+threading.Thread(target=end, daemon=True).start()
+
+def serve(sock):
+    data = sock.makefile("rb")
+    for line in data:
+        {before}
+        if line.startswith(b"slow"):
+            time.sleep(float(line.split()[1]))
+        {meanwhile}
+        sock.sendall(b"ok\\n")
+        if line == b"bye\\n":
+            break
+    {after}
+
+def finish():
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    stopping.set()
+    for sock in socks:
+        try:
+            sock.shutdown(socket.SHUT_RD)  # who is answering goes on, who waits for a request ends
+        except OSError:
+            pass
+    for thread in threads:
+        thread.join()
+
+while True:
+    try:
+        socks.append(listener.accept()[0])
+    except OSError:
+        signal.pause()
+    threads.append(threading.Thread(target=serve, args=socks[-1:], daemon=True))
+    threads[-1].start()
+"""
+GOOD = {"before": "pass", "meanwhile": "pass", "after": "data.close(); sock.close()", "at_end": "finish()"}
+_GONE = "if sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b'': sock.close(); return"
+ABORTS_ON_FIN = {**GOOD, "before": "try:\n            " + _GONE + "\n        except BlockingIOError: pass"}
+ABORTS_A_LATE_ANSWER = {
+    **GOOD,
+    "meanwhile": "if line.startswith(b'slow') and sock.recv(1, socket.MSG_PEEK) == b'': sock.close(); return",
+}
+KEEPS_ITS_FD = {**GOOD, "after": "sock.shutdown(socket.SHUT_WR); kept.append((sock, data))"}
+LEAKS = {**GOOD, "after": "kept.append((sock, data))"}
+RESETS = {
+    **GOOD,
+    "after": (
+        "sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\\x01\\0\\0\\0\\0\\0\\0\\0'); "
+        "data.close(); sock.close()"
+    ),
+}
+ENDS_AT_ONCE = {**GOOD, "at_end": "pass"}
+NEVER_ENDS = {**GOOD, "at_end": "threading.Event().wait()"}
+DIES_OF_A_REQUEST = {**GOOD, "after": "os._exit(3)"}
+
+
+def server(parts: dict[str, str]) -> list[str]:
+    """The command of a server."""
+    return [sys.executable, "-c", _SERVER.format(**parts), "{port}"]
+
+
+def try_server(name: str, background: Background, parts: dict[str, str], **settings: float) -> Outcome:
+    """Play a scenario with a server; settings are `patience`, and the scenario's parameters."""
+    patience = settings.pop("patience", 5.0)
+    subject = ServerSubject(lambda: Program(*server(parts), grace=0), ASK, BYE, slow, patience)
+    return run_scenario(name, subject, background, **settings)
+
+
+_CLIENT = """
+import http.client, sys, urllib.parse
+url = urllib.parse.urlsplit(sys.argv[1])
+connection = http.client.HTTPConnection(url.hostname, url.port, timeout=10)
+for _ in sys.argv[1:]:
+    for attempt in range({attempts}):
+        try:
+            connection.request("GET", "/")
+            print(connection.getresponse().read().decode())
+            break
+        except ({forgives}) as error:
+            connection.close()
+            if attempt == {attempts} - 1:
+                raise
+"""
+RETRIES = _CLIENT.format(attempts=2, forgives="http.client.RemoteDisconnected, ConnectionError")
+GIVES_UP = _CLIENT.format(attempts=1, forgives="ValueError")
+BELIEVES_ALL = """
+import socket, sys, urllib.parse
+url = urllib.parse.urlsplit(sys.argv[1])
+with socket.create_connection((url.hostname, url.port), 10) as sock:
+    sock.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+"""
+
+
+def client(code: str, urls: str = "{urls}") -> ClientSubject:
+    """A client that runs this code."""
+    return ClientSubject((sys.executable, "-c", code, urls))
+
+
+def try_client(name: str, background: Background, code: str, **parameters: float) -> Outcome:
+    """Play a scenario with a client."""
+    return run_scenario(name, client(code), background, **parameters)
+
+
+_RELAY = """
+import socket, struct, sys, threading
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+
+def abort(sock):
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.shutdown(socket.SHUT_RD)
+    except OSError:
+        pass
+
+def pump(source, target, broken):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        {at_fin}
+    except OSError:
+        {at_reset}
+
+def serve(client):
+    server = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+    broken = []
+    back = threading.Thread(target=pump, args=(server, client, broken))
+    back.start()
+    pump(client, server, broken)
+    back.join()
+    client.close()
+    server.close()
+
+while True:
+    threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
+"""
+GOOD_RELAY = {
+    "at_fin": "target.shutdown(socket.SHUT_WR)",
+    "at_reset": "broken.append(1); abort(source); abort(target)",
+}
+CLOSES_BOTH = {**GOOD_RELAY, "at_fin": "[each.shutdown(socket.SHUT_RDWR) for each in (source, target)]"}
+CLEANS_UP_RESETS = {
+    **GOOD_RELAY,
+    "at_reset": "[each.shutdown(socket.SHUT_RDWR) for each in (target, source)]",
+}
+SWALLOWS_FIN = {**GOOD_RELAY, "at_fin": "pass"}
+DIES_OF_AN_ERROR = {**GOOD_RELAY, "at_reset": "import os; os._exit(1)"}
+
+
+def relay(parts: dict[str, str], patience: float = 5.0) -> RelaySubject:
+    """A relay made of these parts."""
+    code = _RELAY.format(**parts)
+    return RelaySubject.of(sys.executable, "-c", code, "{port}", "{upstream}", patience=patience, grace=0)
+
+
+def try_relay(name: str, background: Background, parts: dict[str, str], **settings: float) -> Outcome:
+    """Play a scenario with a relay; settings are `patience`, and the scenario's parameters."""
+    patience = settings.pop("patience", 5.0)
+    return run_scenario(name, relay(parts, patience), background, **settings)
