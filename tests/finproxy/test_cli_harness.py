@@ -138,5 +138,12 @@ def test_a_technique_that_nobody_knows_is_refused_before_anything_runs() -> None
 def test_scenarios_are_listed_with_what_is_done_and_seen() -> None:
     done = finproxy("scenarios", "client")
 
-    assert "fin-mid-body  (client; " in done.stdout
+    assert "fin-mid-body  (client, relay)" in done.stdout
     assert "    rules: server.bytes" in done.stdout
+
+
+def test_a_scenario_is_explained() -> None:
+    done = finproxy("scenarios", "--explain", "half-close-request")
+
+    assert "rests on: RFC 9293" in done.stdout
+    assert finproxy("scenarios", "--explain", "nonsense").returncode == 2

@@ -65,7 +65,7 @@ def _must_fail(seen: Seen) -> Judgement:
         return passed(f"it reported an error: {seen.told()}")
     if seen.ended is None:
         return failed(seen.told())
-    return failed(f"it took half of the body for the whole: {seen.told()}")
+    return failed(f"it reported success without the whole body: {seen.told()}")
 
 
 def _whole_or_error(seen: Seen) -> Judgement:
