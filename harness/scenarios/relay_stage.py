@@ -4,10 +4,9 @@ Both connections of the relay are watched, at all four ends. This module must no
 """
 
 import contextlib
-import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,14 +23,11 @@ from harness.scenarios.scenario import Scenario
 from harness.scenarios.seeing import connection_seen, resets_told
 from harness.scenarios.stage import Stage
 from harness.scenarios.subjects import RelaySubject
-from harness.scenarios.verdicts import NotObservedError
 from harness.watching.seen import Seen
 from harness.watching.watch import watch
 
 ANSWER = http_answer(BODY)
 """20 kB with their length."""
-
-_STOPS_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -99,23 +95,6 @@ class RelayStage(Stage):
     def died(self) -> str:
         """Whether it has exited though nobody asked for it."""
         return "" if self.program is None else self._died_unasked(self.program)
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop all its processes, so that several things can happen before it sees the first of them.
-
-        Raises:
-            NotObservedError: it could not be stopped.
-
-        """
-        self.relay.signal_all(signal.SIGSTOP)
-        try:
-            stopped = {"stopped", "zombie"}
-            if not wait_until(lambda: self.relay.statuses <= stopped, self.relay.ended, _STOPS_WITHIN):
-                raise NotObservedError("its processes could not be stopped for a moment")
-            yield
-        finally:
-            self.relay.signal_all(signal.SIGCONT)
 
     def sessions_seen(self) -> tuple[SessionSeen, ...]:
         """The first pair's two connections."""

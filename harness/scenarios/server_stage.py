@@ -3,11 +3,10 @@
 This module must not know any scenario.
 """
 
-import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 from harness.background import Background
@@ -24,13 +23,10 @@ from harness.scenarios.subjects import ServerSubject
 from harness.scenarios.verdicts import (
     Judgement,
     NotApplicableError,
-    NotObservedError,
     failed,
     passed,
 )
 from harness.states import TcpState
-
-_STARTS_TO_EXIT = 2.0
 
 
 class ServerStage(Stage):
@@ -106,25 +102,6 @@ class ServerStage(Stage):
     def refuses_new(self) -> bool:
         """Wait until nobody can connect to it any more; whether that came."""
         return wait_until(lambda: not _accepts(self.server), threading.Event(), self.grace)
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop all its processes, so that several things can happen before it sees the first of them.
-
-        Raises:
-            NotObservedError: it could not be stopped.
-
-        """
-        program = self.server
-        program.signal_all(signal.SIGSTOP)
-        try:
-            if not wait_until(
-                lambda: program.statuses <= {"stopped", "zombie"}, program.ended, _STARTS_TO_EXIT
-            ):
-                raise NotObservedError("its processes could not be stopped for a moment")
-            yield
-        finally:
-            program.signal_all(signal.SIGCONT)
 
     def died(self) -> str:
         """Whether it has exited though nobody asked for it."""

@@ -8,6 +8,7 @@ import struct
 
 from harness.contract.subject import End, read_end
 from harness.errors import CheckFailedError
+from harness.scenarios.freezing import frozen
 from harness.scenarios.messages import BODY, http_answer
 from harness.scenarios.relay_stage import ANSWER, RelayStage, read_all, read_body
 from harness.scenarios.stage import Found
@@ -48,7 +49,7 @@ def rst_mid_response(stage: RelayStage) -> Found:
 def rst_after_full_response(stage: RelayStage) -> Found:
     """Body and reset have both arrived when the relay looks: it is stopped until they have."""
     pair = stage.asked()
-    with stage.frozen():
+    with frozen(stage.relay):
         pair.server.sendall(ANSWER)
         _reset(pair.server)
         try:

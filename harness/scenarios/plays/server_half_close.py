@@ -6,6 +6,7 @@ This module must not know how outcomes are told.
 import socket
 
 from harness.errors import CheckFailedError
+from harness.scenarios.freezing import frozen
 from harness.scenarios.server_stage import ServerStage
 from harness.scenarios.stage import Found
 from harness.scenarios.verdicts import NotApplicableError, NotObservedError, Verdict
@@ -19,7 +20,7 @@ def half_close_request(stage: ServerStage) -> Found:
     protocol = stage.request_taking(stage.parameters["answer_delay"])
     client = stage.connect()
     session = stage.proxy.session_of(client)
-    with stage.frozen():
+    with frozen(stage.server):
         protocol.send(client)
         client.shutdown(socket.SHUT_WR)
         try:

@@ -6,9 +6,12 @@ This module must not know how outcomes are told.
 import socket
 from collections import Counter
 
-from harness.contract.protocols import Protocol, WrongAnswerError
+from harness.contract.backlog import RESET, WAITING, fates
+from harness.contract.protocols import Protocol
+from harness.contract.subject import Subject, Terms
 from harness.program import Exit
 from harness.proxied_session import ProxiedSession
+from harness.scenarios.freezing import frozen
 from harness.scenarios.server_stage import ServerStage
 from harness.scenarios.stage import Found
 from harness.scenarios.verdicts import (
@@ -50,9 +53,7 @@ def inflight(stage: ServerStage) -> Found:
     stage.may_be_ended()
     client = stage.connect()
     session = stage.proxy.session_of(client)
-    protocol.send(client)
-    if not stage.has_read_all(session):
-        raise NotObservedError("it did not read the request")
+    _let_it_read(stage, client, session, protocol)
     stage.signal()
     answered = stage.answer(client, protocol)
     close = stage.must_send_fin(session)
@@ -63,19 +64,10 @@ def inflight(stage: ServerStage) -> Found:
 def backlog(stage: ServerStage) -> Found:
     """Connections with requests that wait to be accepted: it is stopped while they come."""
     stage.may_be_ended()
-    protocol = stage.subject.protocol
-    _ = stage.proxy  # opened, and with it the server, before anything is stopped
-    with stage.frozen():
-        clients = [stage.connect() for _ in range(int(stage.parameters["waiting"]))]
-        sessions = [stage.proxy.session_of(client) for client in clients]
-        for client, session in zip(clients, sessions, strict=True):
-            protocol.send(client)
-            stage.has_to_read(session)
-        stage.signal()
-    fates = Counter(_fate(protocol, *each) for each in zip(clients, sessions, strict=True))
-    told = ", ".join(f"{count} {fate}" for fate, count in fates.items())
-    behaviour = failed(told) if fates["left waiting"] else passed(told)
-    return Found(behaviour, failed(told) if fates["reset"] else passed("it reset none of them"))
+    told = Counter(fates(Subject(stage.server, _terms(stage))))
+    counted = ", ".join(f"{count} {fate}" for fate, count in told.items())
+    behaviour = failed(counted) if told[WAITING] else passed(counted)
+    return Found(behaviour, failed(counted) if told[RESET] else passed("it reset none of them"))
 
 
 def request_after(stage: ServerStage) -> Found:
@@ -85,16 +77,26 @@ def request_after(stage: ServerStage) -> Found:
     kept = stage.kept()
     session = stage.proxy.session_of(kept)
     busy = stage.connect()
-    slow.send(busy)
-    stage.has_read_all(stage.proxy.session_of(busy))
+    _let_it_read(stage, busy, stage.proxy.session_of(busy), slow)
     stage.signal()
     stage.refuses_new()  # only now has it certainly seen the signal
     return _asks_again(stage, kept, session)
 
 
+def _let_it_read(
+    stage: ServerStage, client: socket.socket, session: ProxiedSession, protocol: Protocol
+) -> None:
+    """Send a request, and wait until the server has taken it in: it is stopped until it has arrived."""
+    with frozen(stage.server):
+        protocol.send(client)
+        arrived = stage.has_to_read(session)
+    if not arrived or not stage.has_read_all(session):
+        raise NotObservedError("it did not read the request")
+
+
 def _asks_again(stage: ServerStage, kept: socket.socket, session: ProxiedSession) -> Found:
     """Send a request that is certain to arrive: the server is stopped until it has, or has closed before."""
-    with stage.frozen():
+    with frozen(stage.server):
         is_open = stage.is_established(session)
         if is_open:
             stage.subject.protocol.send(kept)
@@ -114,14 +116,11 @@ def _exited(stage: ServerStage, ended: Exit | None) -> Judgement:
     return passed(f"it exited with code {ended.code} within its grace")
 
 
-def _fate(protocol: Protocol, client: socket.socket, session: ProxiedSession) -> str:
-    try:
-        protocol.receive(client)
-    except TimeoutError:
-        return "left waiting"
-    except (WrongAnswerError, OSError):
-        pass
-    else:
-        return "answered"
-    reset = any(each.event == "reset.received" for each in session.records)
-    return "reset" if reset else "closed without an answer"
+def _terms(stage: ServerStage) -> Terms:
+    subject = stage.subject
+    return Terms(
+        grace=stage.grace,
+        number=subject.signal,
+        protocol=subject.protocol,
+        backlog=int(stage.parameters["waiting"]),
+    )
