@@ -17,13 +17,13 @@ class AddressError(UsageError):
     """A text that is not an address."""
 
 
-def parse_listen(text: str) -> Address:
-    """Where to listen: a bare port is on the loopback interface, port 0 lets the kernel choose.
+def parse_listen(text: str, host: str = LOOPBACK) -> Address:
+    """Where to listen: a bare port is on the loopback interface or `host`, port 0 lets the kernel choose.
 
     Raises:
         AddressError: with what was expected and what was found.
     """
-    return _parse(f"{LOOPBACK}:{text}" if text.isdigit() else text, text, lowest_port=0)
+    return _parse(f"{host}:{text}" if text.isdigit() else text, text, lowest_port=0)
 
 
 def parse_upstream(text: str) -> Address:

@@ -91,6 +91,20 @@ class SegmentEvent:
 KernelEvent = StateChange | SegmentEvent
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerFound:
+    """Who holds an endpoint's socket, found out after its first transition."""
+
+    endpoint: Endpoint
+    owner: Owner
+
+
+FarEvent = Transition | SegmentEvent | OwnerFound
+"""What a watch somewhere else tells: transitions that are worked out already."""
+
+Event = KernelEvent | FarEvent
+
+
 class Track(Protocol):
     """What is known of one endpoint: a SeenEndpoint and an EndpointHistory are such."""
 

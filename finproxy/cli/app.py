@@ -5,6 +5,7 @@ This module must not know any command.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import FinproxyError, UsageError
+from ..legs import Address
 
 app = typer.Typer(
     name="finproxy",
@@ -62,6 +64,16 @@ def errors_of_the_harness() -> Iterator[None]:
         raise UsageError(str(error)) from error
     except HarnessError as error:
         raise FinproxyError(str(error)) from error
+
+
+def listen_address(text: str) -> Address:
+    """Return where to listen. A bare port is on loopback, or on the interface that FINPROXY_BIND names.
+
+    That is what the image sets: in a container, loopback is nobody's address.
+    """
+    from ..addresses import LOOPBACK, parse_listen
+
+    return parse_listen(text, os.environ.get("FINPROXY_BIND") or LOOPBACK)
 
 
 def known_technique(name: str | None) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness, known_technique
+from .app import app, errors_of_the_harness, known_technique, listen_address
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -146,7 +146,7 @@ def _proxies(
     common: dict[str, Any],
 ) -> list[Settings]:
     """The proxies that the arguments describe: one on the command line, or those of the file."""
-    from ..addresses import parse_listen, parse_upstream
+    from ..addresses import parse_upstream
     from ..config import load
     from ..settings import Settings
 
@@ -161,7 +161,7 @@ def _proxies(
         )
     return [
         Settings(
-            listen=parse_listen(listen),
+            listen=listen_address(listen),
             upstream=parse_upstream(upstream),
             rules=tuple(_rule(text) for text in rules or ()),
             **defaults,

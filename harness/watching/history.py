@@ -101,6 +101,23 @@ class EndpointHistory:
         else:
             self._step(change.after, change.at, change.at, Observed(change.source, exact=True))
 
+    def saw_transition(self, step: Transition) -> None:
+        """Take in a transition that another history of this endpoint, kept elsewhere, has worked out.
+
+        One that is known already is no news: a source that was lost and found again tells all from its start.
+        """
+        if step.after is self.state or self.has_ended or self.is_reused:
+            return
+        if self.state is not None and step.before is not self.state:
+            # That history began later than this one ends: what is between them was seen by nobody.
+            if not is_reachable(self.state, step.after):
+                self._end_by_reuse(step.at)
+            else:
+                self._step(step.after, step.at, self._last_seen(), step.evidence)
+        else:
+            self.transitions.append(step)
+        self.owner = step.owner or self.owner
+
     def saw_segment(self, event: SegmentEvent) -> None:
         """Take in an RST or a retransmission."""
         if not self.is_reused:

@@ -4,21 +4,21 @@ Watching must not disturb what it watches, so an idle watch spends at most one p
 who waits for a state gets up to half a core instead. This module must not know what is looked at.
 """
 
-_IDLE_SHARE = 0.01
+IDLE_SHARE = 0.01
 _SHORTEST_IDLE = 0.01
 _SHORTEST_URGENT = 0.001
 # With the tracepoint the table is only asked for what events cannot tell: that TIME-WAIT is over.
 _SHORTEST_WITH_EVENTS = 0.5
 
 
-def pause(cost: float, *, urgent: bool, has_events: bool) -> float:
+def pause(cost: float, *, urgent: bool, has_events: bool, idle_share: float = IDLE_SHARE) -> float:
     """Return the seconds to rest after a look that took `cost` seconds.
 
     `urgent`: somebody waits, or something moved a moment ago. `has_events`: transitions are announced, the
-    table only completes them.
+    table only completes them. `idle_share` is how much of a core may be spent while nobody waits.
     """
     if has_events:
-        return max(_SHORTEST_WITH_EVENTS, cost / _IDLE_SHARE)
+        return max(_SHORTEST_WITH_EVENTS, cost / idle_share)
     if urgent:
         return max(_SHORTEST_URGENT, cost)
-    return max(_SHORTEST_IDLE, cost / _IDLE_SHARE)
+    return max(_SHORTEST_IDLE, cost / idle_share)

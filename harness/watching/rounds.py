@@ -8,14 +8,17 @@ watcher.py calls it.
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from harness.rows import Endpoint, Owner, Snapshot, SocketRow
 from harness.sources.base import TableSource
 from harness.sources.choice import Sources
 from harness.states import TcpState
-from harness.transitions import KernelEvent, StateChange
+from harness.transitions import Event, OwnerFound, StateChange, Transition
+from harness.watching.far import FarSource
 from harness.watching.history import EndpointHistory
+from harness.watching.scope import Scope
 
 # Events of endpoints that nobody follows (yet): a short session may be over before anybody has learnt its
 # ports. So many endpoints, so many events each.
@@ -34,25 +37,29 @@ OwnerFinder = Callable[[set[int]], dict[int, Owner]]
 class Rounds:
     """Keeps the histories of the followed endpoints; each call of `do` brings them up to date.
 
-    `ports`: connections with one of these ports on either end are followed as they appear.
+    `scope` says which connections are followed as they appear. `far` are sources in other network
+    namespaces: an endpoint that one of them has reported is theirs, and not looked for here any more.
     """
 
     def __init__(
         self,
         sources: Sources,
         find_owners: OwnerFinder | None = None,
-        ports: frozenset[int] = frozenset(),
+        scope: Scope | None = None,
+        far: Sequence[FarSource] = (),
     ) -> None:
         self.sources = sources
+        self.far = far
         self.histories: dict[Endpoint, EndpointHistory] = {}
         self.done = 0
         self.changed_at = -math.inf
-        self._ports = ports
+        self._scope = scope or Scope()
+        self._elsewhere: set[Endpoint] = set()
         self._named: set[Endpoint] = set()
         self._forgotten: dict[Endpoint, None] = {}  # as a set that knows which came first
         self._find_owners = find_owners
         self._owners_due = 0.0
-        self._earlier: dict[Endpoint, deque[KernelEvent]] = {}
+        self._earlier: dict[Endpoint, deque[Event]] = {}
         self._narrow()
 
     def follow(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -71,6 +78,7 @@ class Rounds:
         for endpoint in endpoints:
             self.histories.pop(endpoint, None)
             self._named.discard(endpoint)
+            self._elsewhere.discard(endpoint)
             self._forgotten[endpoint] = None
         while len(self._forgotten) > _FORGOTTEN:
             del self._forgotten[next(iter(self._forgotten))]
@@ -78,7 +86,7 @@ class Rounds:
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell.
 
-        With `discover`, the watched ports are searched for connections that no event has announced.
+        With `discover`, the scope is searched for connections that no event has announced.
         """
         before = self._count_transitions()
         self._drain()
@@ -87,9 +95,10 @@ class Rounds:
             for history in self.histories.values():
                 history.settle_without_table()
         else:
-            found = self._discover(table) if discover and self._ports else []
+            dump = self._dump(table) if discover and self._scope else None
+            found = self._discover(dump.rows.values()) if dump else []
             waiting = (item.endpoint for item in self.histories.values() if item.awaits_look)
-            self._look(table, {*endpoints, *found, *waiting})
+            self._look(table, {*endpoints, *found, *waiting} - self._elsewhere, dump)
         # What the first look shows has not just happened.
         if self._count_transitions() != before and self.done:
             self.changed_at = time.monotonic()
@@ -105,6 +114,11 @@ class Rounds:
             item.endpoint for item in self.histories.values() if item.is_table_only and not item.has_ended
         ]
 
+    def ask_far(self) -> None:
+        """Have the far sources look now, so that the next round knows all that they know."""
+        for source in self.far:
+            source.look()
+
     def has_loose_ends(self) -> bool:
         """Whether another round should follow at once."""
         if self.sources.events is not None and self.sources.events.has_waiting:
@@ -112,8 +126,8 @@ class Rounds:
         has_table = self.sources.table is not None
         return has_table and any(item.awaits_look for item in self.histories.values())
 
-    def _look(self, table: TableSource, targets: Iterable[Endpoint]) -> None:
-        look = table.look(targets)
+    def _look(self, table: TableSource, targets: AbstractSet[Endpoint], dump: Snapshot | None) -> None:
+        look = _look_up(table, targets, dump)
         self._drain()
         if self.sources.events is not None and self._disagrees(look):
             time.sleep(EVENTS_CATCH_UP)
@@ -122,46 +136,63 @@ class Rounds:
             self.histories[endpoint].saw_row(row, look, misses_rows=table.misses_rows)
         self._learn_owners()
 
-    def _discover(self, table: TableSource) -> list[Endpoint]:
-        rows = (row for row in table.rows(self._ports) if row.state is not TcpState.LISTEN)
-        new = [row.endpoint for row in rows if row.endpoint not in self.histories and not self._is_rest(row)]
+    def _dump(self, table: TableSource) -> Snapshot:
+        """Return the rows of the scope, one for each endpoint: of two, the one that is not a mere rest."""
+        began = time.monotonic()
+        rows: dict[Endpoint, SocketRow | None] = {}
+        for row in table.rows(self._scope.ports):
+            is_rest = row.state is TcpState.TIME_WAIT and row.endpoint in rows
+            if row.state is not TcpState.LISTEN and not is_rest and self._scope.covers(row.endpoint):
+                rows[row.endpoint] = row
+        return Snapshot(table.name, began, time.monotonic(), rows)
+
+    def _discover(self, rows: Iterable[SocketRow | None]) -> list[Endpoint]:
+        new = [row.endpoint for row in rows if row is not None and self._is_new(row)]
         for endpoint in new:
             self.histories[endpoint] = self._new_history(endpoint)
         return new
 
-    def _is_rest(self, row: SocketRow) -> bool:
-        return row.state is TcpState.TIME_WAIT and row.endpoint in self._forgotten
+    def _is_new(self, row: SocketRow) -> bool:
+        is_rest = row.state is TcpState.TIME_WAIT and row.endpoint in self._forgotten
+        return row.endpoint not in self.histories and not is_rest
 
     def _drain(self) -> None:
         if self.sources.events is not None:
             self._tell(self.sources.events.read())
+        for source in self.far:
+            self._tell(source.read())
 
-    def _tell(self, events: Iterable[KernelEvent]) -> None:
+    def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
             history = self._history_for(event)
             if history is None:
                 self._keep_for_later(event)
             elif isinstance(event, StateChange):
                 history.saw_change(event)
+            elif isinstance(event, Transition):
+                self._elsewhere.add(event.endpoint)
+                history.saw_transition(event)
+            elif isinstance(event, OwnerFound):
+                history.saw_owner(event.owner)
             else:
                 history.saw_segment(event)
 
-    def _keep_for_later(self, event: KernelEvent) -> None:
+    def _keep_for_later(self, event: Event) -> None:
         self._earlier.setdefault(event.endpoint, deque(maxlen=_EARLIER_EVENTS)).append(event)
         if len(self._earlier) > _EARLIER_ENDPOINTS:
             del self._earlier[next(iter(self._earlier))]
 
     def _narrow(self) -> None:
         # A busy machine has many more events than those of the followed connections.
-        ports = self._ports | {endpoint.local.port for endpoint in self._named}
-        if self.sources.events is not None and ports:
+        ports = self._scope.ports | {endpoint.local.port for endpoint in self._named}
+        if self.sources.events is not None and ports and not self._scope.everything:
             self.sources.events.narrow(ports)
 
-    def _history_for(self, event: KernelEvent) -> EndpointHistory | None:
+    def _history_for(self, event: Event) -> EndpointHistory | None:
         endpoint = event.endpoint
-        is_of_watched_port = endpoint.local.port in self._ports or endpoint.remote.port in self._ports
         # An RST can be sent for a connection that never was: only a state makes an endpoint.
-        if is_of_watched_port and isinstance(event, StateChange) and endpoint not in self.histories:
+        is_state = isinstance(event, StateChange)
+        if is_state and endpoint not in self.histories and self._scope.covers(endpoint):
             self.histories[endpoint] = self._new_history(endpoint)
         return self.histories.get(endpoint)
 
@@ -196,3 +227,12 @@ class Rounds:
 
     def _count_transitions(self) -> int:
         return sum(len(item.transitions) for item in self.histories.values())
+
+
+def _look_up(table: TableSource, targets: AbstractSet[Endpoint], dump: Snapshot | None) -> Snapshot:
+    """Look at `targets`. A dump answers for those it holds; for those it does not, it proves nothing."""
+    if dump is None:
+        return table.look(targets)
+    held = {endpoint: row for endpoint, row in dump.rows.items() if endpoint in targets}
+    look = table.look(targets - held.keys())
+    return Snapshot(look.source, dump.began, look.ended, {**held, **look.rows})

@@ -4,13 +4,16 @@ The composition of the package. It must not know what is checked or waited for.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 from harness.rows import Endpoint, RawEndpoint
 from harness.sources.base import TableSource
 from harness.sources.choice import choose
+from harness.watching.far import FarSource
 from harness.watching.rounds import Rounds
+from harness.watching.scope import Scope
 from harness.watching.seen import AsyncSeen, Seen
 from harness.watching.seen_endpoint import AsyncSeenEndpoint, SeenEndpoint
 from harness.watching.watcher import Watcher
@@ -28,9 +31,13 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         pid: watch in the network namespace of this process (procfs, unless it is our own).
         ports: also watch every connection with one of these ports on either end, as it appears.
         names: how endpoints are called in drawings; "client" and "server" if not given.
+        agents: addresses of `finproxy agent` in other network namespaces, each with a name for notes:
+            ``{"server": "http://server-states:8475"}``. An endpoint is followed where it is first seen.
+        token: what the agents ask for.
 
     Raises:
-        SourceUnavailableError: a source that was named does not work here, or none does (when entered).
+        SourceUnavailableError: a source that was named does not work here, or none does, or nobody answers
+            at an agent's address (when entered).
         UsageError: something that is no endpoint.
 
     """
@@ -42,12 +49,16 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         pid: int | None = None,
         ports: Iterable[int] = (),
         names: Sequence[str] = (),
+        agents: Mapping[str, str] | None = None,
+        token: str | None = None,
     ) -> None:
         self._endpoints = [Endpoint.of(raw) for raw in endpoints]
         self._source = source
         self._pid = pid
         self._ports = frozenset(ports)
         self._names = names
+        self._agents = dict(agents or {})
+        self._token = token
         self._watcher: Watcher | None = None
 
     def __enter__(self) -> Seen:
@@ -84,8 +95,24 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         from harness.sources.owners import find_owners
 
         sources = choose(self._source, pid=self._pid)
-        self._watcher = Watcher(Rounds(sources, find_owners, self._ports))
+        try:
+            far = self._open_agents()
+        except BaseException:
+            sources.close()
+            raise
+        self._watcher = Watcher(Rounds(sources, find_owners, Scope(self._ports), far))
         return self._watcher
+
+    def _open_agents(self) -> Sequence[FarSource]:
+        from harness.remote.agent_link import AgentLink
+
+        with ExitStack() as opened:
+            links = []
+            for name, url in self._agents.items():
+                links.append(AgentLink(name, url, self._token))
+                opened.callback(links[-1].close)
+            opened.pop_all()
+        return links
 
     def _start(self, seen: Seen | AsyncSeen) -> None:
         seen.add(*self._endpoints, names=self._names)

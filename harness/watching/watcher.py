@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from harness.errors import SourceUnavailableError
 from harness.rows import Endpoint
-from harness.watching.pace import pause
+from harness.watching.pace import IDLE_SHARE, pause
 from harness.watching.rounds import EVENTS_CATCH_UP, Rounds
 
 # After a transition the next ones usually follow at once.
@@ -24,11 +24,13 @@ class Watcher:
     """Follows endpoints until it is stopped. Public methods may be called from any thread.
 
     `failure` is the error of a source that ceased to work; the thread has then ended, and what was known
-    before stays as it is: an endpoint is not called closed because nobody can look any more.
+    before stays as it is: an endpoint is not called closed because nobody can look any more. `idle_share` is
+    the share of a core that looking may take while nobody waits.
     """
 
     def __init__(self, rounds: Rounds) -> None:
         self.rounds = rounds
+        self.idle_share = IDLE_SHARE
         self.failure: SourceUnavailableError | None = None
         self._round_lock = threading.RLock()
         self._news = threading.Condition()
@@ -50,7 +52,7 @@ class Watcher:
         """What limits this watch: unusable sources, lost events, a source that ceased to work."""
         sources = self.rounds.sources
         lost = sources.events.lost if sources.events is not None else 0
-        notes = list(sources.notes)
+        notes = [*sources.notes, *(note for source in self.rounds.far for note in source.notes)]
         if lost:
             notes.append(
                 f"tracepoint: the kernel dropped {lost} events; rungs of busy moments may be missing"
@@ -95,6 +97,7 @@ class Watcher:
         """Look at the table and read events now, on the calling thread. Does nothing after stop()."""
         with self._round_lock:
             if not self._closed:
+                self.rounds.ask_far()
                 self.rounds.do(self.rounds.live(), discover=True)
         self._announce()
 
@@ -144,18 +147,21 @@ class Watcher:
             ended = time.monotonic()
         cost, urgent = ended - began, self._waiting > 0 or ended - rounds.changed_at < _STAYS_URGENT
         if is_due:
-            self._full_look_due = ended + pause(cost, urgent=urgent, has_events=has_events)
+            self._full_look_due = ended + self._pause(cost, urgent=urgent, has_events=has_events)
         if rounds.has_loose_ends():
             return EVENTS_CATCH_UP
         rest = max(0.0, self._full_look_due - ended)
         if rounds.table_only():
-            rest = min(rest, pause(cost, urgent=urgent, has_events=False))
+            rest = min(rest, self._pause(cost, urgent=urgent, has_events=False))
         return rest
+
+    def _pause(self, cost: float, *, urgent: bool, has_events: bool) -> float:
+        return pause(cost, urgent=urgent, has_events=has_events, idle_share=self.idle_share)
 
     def _rest(self, seconds: float) -> None:
         """Wait until there are events, until somebody gets impatient, or `seconds` at most."""
         events = self.rounds.sources.events
-        listened: list[int] = [self._wake_end.fileno()]
+        listened = [self._wake_end.fileno(), *(source.fileno() for source in self.rounds.far)]
         if events is not None:
             listened.append(events.fileno())
         ready, _, _ = select.select(listened, [], [], seconds)
@@ -173,6 +179,8 @@ class Watcher:
     def _close(self) -> None:
         self._closed = True
         self.rounds.sources.close()
+        for source in self.rounds.far:
+            source.close()
         self._wake_end.close()
         self._wake_here.close()
 

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.connections import Pair, connected
 from tests.harness.namespaces import Namespace, connection_elsewhere
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Give both ends of a connection."""
+    with connected() as both:
+        yield both
 
 
 @pytest.fixture
