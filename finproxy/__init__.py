@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .notation import parse_rule as parse_rule
     from .opening import open_proxy as open_proxy
     from .reading import NotationError as NotationError
+    from .reading import did_you_mean as did_you_mean
     from .records import Record as Record
     from .rules import Rule as Rule
     from .rules import RuleError as RuleError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .session import Session as Session
     from .settings import Settings as Settings
     from .sockets import ListenError as ListenError
+    from .units import parse_duration as parse_duration
     from .web.bodies import read_body as read_body
     from .web.events import stream_events as stream_events
     from .web.feed import Feed as Feed
@@ -52,7 +54,7 @@ _HOMES = {
     "journal": ("Journal", "JournalError"),
     "legs": ("Address", "Ending", "Leg", "Loss"),
     "notation": ("format_rule", "parse_rule"),
-    "reading": ("NotationError",),
+    "reading": ("NotationError", "did_you_mean"),
     "records": ("Record",),
     "rules": ("Rule", "RuleError"),
     "opening": ("open_proxy",),
@@ -60,6 +62,7 @@ _HOMES = {
     "session": ("NotHeldError", "Session"),
     "settings": ("Settings",),
     "sockets": ("ListenError",),
+    "units": ("parse_duration",),
     "web.bodies": ("read_body",),
     "web.events": ("stream_events",),
     "web.feed": ("Feed",),

@@ -44,6 +44,8 @@ _DARK = """
     path.ACK { fill: #9198a1; } path.FIN { fill: #4493f8; } path.RST { fill: #f85149; }
   }
 """
+STYLE = _STYLE + _DARK
+"""What all drawings of ladders look like."""
 
 
 def draw_svg(diagram: Diagram) -> str:
@@ -55,7 +57,7 @@ def draw_svg(diagram: Diagram) -> str:
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             f"<title>{escape(diagram.title)}</title>",
-            f"<style>{_STYLE}{_DARK}</style>",
+            f"<style>{STYLE}</style>",
             f'<rect class="paper" width="{width}" height="{height}"/>',
             *_head(diagram, height),
             *(part for index, line in enumerate(diagram.lines) for part in _line(line, index, diagram)),

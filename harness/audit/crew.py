@@ -1,0 +1,92 @@
+"""The workers of an audit: one for each of --jobs, replaced when it hangs or dies.
+
+This module must not know what the tasks are.
+"""
+
+import multiprocessing
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from harness.audit.worker import Answer, Task, work
+
+_LEAVES_WITHIN = 10.0
+"""Seconds in which a worker that is told to end has ended its subject."""
+
+
+class WorkerLostError(Exception):
+    """A worker gave no answer: it hung, died, or was told to end. Says which."""
+
+
+class Worker:
+    """One worker process, started when it is first asked, and again after it was lost."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def ask(self, task: Task, within: float) -> Answer:
+        """Have a task done.
+
+        Raises:
+            WorkerLostError: there is no answer within so many seconds, or never will be.
+
+        """
+        self._start()
+        try:
+            self._pipe.send(task)
+            if not self._pipe.poll(within):
+                self._end()
+                raise WorkerLostError(f"it did not come to an end within {within:g} s")
+            answer: Answer = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerLostError(self._why_gone()) from error
+        return answer
+
+    def stop(self) -> None:
+        """End it, with the subject that it plays with; `ask` then raises. May be called from any thread."""
+        self._stopped = True
+        self._end()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._stopped:
+                raise WorkerLostError("the audit was interrupted")
+            if self._process is not None and self._process.is_alive():
+                return
+            context = multiprocessing.get_context("spawn")  # no lock or thread of ours is copied
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=work, args=(theirs, self._folder), name="audit worker")
+            self._process.start()
+            theirs.close()
+
+    def _why_gone(self) -> str:
+        if self._stopped:
+            return "the audit was interrupted"
+        assert self._process is not None
+        self._process.join(_LEAVES_WITHIN)
+        return f"its worker died with code {self._process.exitcode}"
+
+    def _end(self) -> None:
+        """Ask it to end, then end it and whatever it has started."""
+        with self._lock:
+            process = self._process
+            if process is None or not process.is_alive():
+                return
+            offspring = _offspring(process.pid)
+            process.terminate()
+            process.join(_LEAVES_WITHIN)
+            for each in (*offspring, process):
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+            process.join()
+
+
+def _offspring(pid: int | None) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
