@@ -9,10 +9,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from ..errors import UsageError
 from .app import app, errors_of_the_harness
+from .audit_arguments import (
+    Command,
+    Env,
+    Jobs,
+    Json,
+    Junit,
+    KnownTakesSeveral,
+    Name,
+    Only,
+    Patience,
+    Repeat,
+    Report,
+    Strict,
+    Version,
+    audit_one,
+    audit_several,
+    wishes,
+)
 
 _HELP = """Audit how programs end their connections: a matrix of scenarios with a verdict in each cell.
 
@@ -41,39 +58,7 @@ Exit codes: 0 nothing failed; 1 a cell failed (with --strict, or missed what it 
 not be tried, the audit was interrupted, or the arguments cannot be meant.
 """
 
-
-class _KnownTakesSeveral(TyperGroup):
-    """A group in which `--known` takes all names up to the next option, or none for all that are installed."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--known" in args:
-            start = args.index("--known") + 1
-            names = list(_up_to_an_option(args[start:]))
-            known = [word for name in names or ["all"] for word in ("--known", name)]
-            args = [*args[: start - 1], *known, *args[start + len(names) :]]
-        parsed: list[str] = super().parse_args(ctx, args)
-        return parsed
-
-
-Only = Annotated[
-    str | None,
-    typer.Option(help="Scenarios, with wildcards: half-close-*,nginx/rst-*.", metavar="GLOB,.."),
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="What a program should do and does not, counts as well.")
-]
-Repeat = Annotated[int, typer.Option(min=1, help="Play each cell so often; differing runs are marked.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Play so many cells at once.")]
-Report = Annotated[Path | None, typer.Option(metavar="DIR", help="Write index.html and report.json there.")]
-Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
-Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program, behind --.")]
-Name = Annotated[str, typer.Option(help="What it is called in the report.")]
-Version = Annotated[str | None, typer.Option("--version-command", help="A command that prints its version.")]
-Patience = Annotated[str | None, typer.Option(help="How long anything may take. Default 5s.")]
-Env = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="For its environment; repeatable.")]
-
-audit = typer.Typer(cls=_KnownTakesSeveral, invoke_without_command=True, rich_markup_mode="rich")
+audit = typer.Typer(cls=KnownTakesSeveral, invoke_without_command=True, rich_markup_mode="rich")
 app.add_typer(audit, name="audit", help=_HELP, short_help="Audit how programs end their connections.")
 
 
@@ -112,7 +97,7 @@ def known(
                 "expected --known, --config FILE, or one of server, client, relay, diff; "
                 "see finproxy audit --help"
             )
-        raise typer.Exit(_audit_several(known, config, only, strict, repeat, jobs, report, junit, json))
+        raise typer.Exit(audit_several(known, config, only, strict, repeat, jobs, report, junit, json))
 
 
 @audit.command()
@@ -149,7 +134,7 @@ def server(
     json: Json = None,
 ) -> None:
     """Audit a server."""
-    told = {
+    told: dict[str, Any] = {
         "protocol": protocol,
         "ask": ask,
         "closing": closing,
@@ -158,8 +143,8 @@ def server(
         "within": within,
     }
     told |= {"signal": signal, "grace": grace, "patience": patience, "version": version_command, "env": env}
-    wishes = _wishes(only, strict, repeat, jobs, report, junit, json)
-    _audit_one("server", name, command, told, wishes)
+    wished = wishes(only, strict, repeat, jobs, report, junit, json)
+    audit_one("server", name, command, told, wished)
 
 
 @audit.command()
@@ -178,9 +163,9 @@ def client(
     json: Json = None,
 ) -> None:
     """Audit a client: a scripted server misbehaves at its connection's end."""
-    told = {"patience": patience, "version": version_command, "env": env}
-    wishes = _wishes(only, strict, repeat, jobs, report, junit, json)
-    _audit_one("client", name, command, told, wishes)
+    told: dict[str, Any] = {"patience": patience, "version": version_command, "env": env}
+    wished = wishes(only, strict, repeat, jobs, report, junit, json)
+    audit_one("client", name, command, told, wished)
 
 
 @audit.command()
@@ -189,7 +174,10 @@ def relay(
     name: Name = "relay",
     listen: Annotated[str, typer.Option(hidden=True, help="Always {port}.")] = "{port}",
     upstream: Annotated[str, typer.Option(hidden=True, help="Always {upstream}.")] = "{upstream}",
-    http: Annotated[bool, typer.Option("--http", help="It understands HTTP, and relays only that.")] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="raw, or http if it understands HTTP and relays only that. Default raw."),
+    ] = None,
     ready: Annotated[str | None, typer.Option(help="A pattern that it prints when it is ready.")] = None,
     within: Annotated[str | None, typer.Option(help="How long its start may take. Default 30s.")] = None,
     patience: Patience = None,
@@ -210,10 +198,10 @@ def relay(
                 f"--{option}: expected a place, as in {{{option}}}, found {found!r}; "
                 "the audit chooses the ports itself"
             )
-    told = {"protocol": "http" if http else None, "ready": ready, "within": within, "patience": patience}
+    told: dict[str, Any] = {"protocol": protocol, "ready": ready, "within": within, "patience": patience}
     told |= {"version": version_command, "env": env}
-    wishes = _wishes(only, strict, repeat, jobs, report, junit, json)
-    _audit_one("relay", name, command, told, wishes)
+    wished = wishes(only, strict, repeat, jobs, report, junit, json)
+    audit_one("relay", name, command, told, wished)
 
 
 @audit.command()
@@ -226,106 +214,3 @@ def diff(old: Path, new: Path) -> None:
 
         found = compare(load_report(old), load_report(new))
         raise typer.Exit(tell_difference(found, Console(highlight=False)))
-
-
-def _audit_one(
-    kind: str, name: str, command: list[str], told: dict[str, Any], wishes: dict[str, Any]
-) -> None:
-    with errors_of_the_harness():
-        from harness.audit.command import Wishes, run_audit
-        from harness.audit.reading import read_recipe
-
-        env = dict(_variable(each) for each in told.pop("env") or ())
-        given = {key: value for key, value in told.items() if value is not None}
-        recipe = read_recipe(
-            name, {"kind": kind, "command": list(command), **given, **({"env": env} if env else {})}
-        )
-        chosen = (
-            kind,
-            *_options({"name": name, **told}),
-            *(f"--env={key}={value}" for key, value in env.items()),
-        )
-        raise typer.Exit(
-            run_audit([recipe], Wishes(chosen_by={name: chosen}, command=tuple(command), **wishes))
-        )
-
-
-def _audit_several(
-    known: list[str] | None,
-    config: Path | None,
-    only: str | None,
-    strict: bool,
-    repeat: int | None,
-    jobs: int | None,
-    report: Path | None,
-    junit: Path | None,
-    json: Path | None,
-) -> int:
-    from harness.audit.command import Wishes, run_audit
-    from harness.audit.configuration import Configuration, load_configuration
-    from harness.audit.known import choose
-
-    settings = load_configuration(config) if config else Configuration()
-    recipes, notes = list(settings.recipes), []
-    chosen_by = {recipe.name: ["--config", str(config)] for recipe in recipes}
-    names = [*(known or ()), *settings.known]
-    if names:
-        found, notes = choose(() if "all" in names else names)
-        recipes += found
-        chosen_by |= {recipe.name: ["--known", recipe.name] for recipe in found}
-    wishes = _wishes(
-        only or ",".join(settings.only),
-        strict or bool(settings.strict),
-        repeat or settings.repeat or 1,
-        jobs or settings.jobs or 1,
-        report,
-        junit,
-        json,
-    )
-    return run_audit(recipes, Wishes(chosen_by=chosen_by, **wishes), notes)
-
-
-def _wishes(
-    only: str | None,
-    strict: bool,
-    repeat: int,
-    jobs: int,
-    report: Path | None,
-    junit: Path | None,
-    json: Path | None,
-) -> dict[str, Any]:
-    patterns = tuple(pattern.strip() for pattern in (only or "").split(",") if pattern.strip())
-    return {
-        "only": patterns,
-        "strict": strict,
-        "repeat": repeat,
-        "jobs": jobs,
-        "report": report,
-        "junit": junit,
-        "json": json,
-    }
-
-
-def _options(told: dict[str, Any]) -> list[str]:
-    """The options that were given, as they are written on a command line."""
-    spelled = {"version": "version-command"}
-    return [
-        f"--{spelled.get(key, key)}={value}"
-        for key, values in told.items()
-        for value in (values if isinstance(values, list) else [values])
-        if value is not None
-    ]
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--env: expected NAME=VALUE, found {text!r}")
-    return name, value
-
-
-def _up_to_an_option(words: list[str]) -> Any:
-    for word in words:
-        if word.startswith("-"):
-            return
-        yield word

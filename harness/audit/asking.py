@@ -24,7 +24,7 @@ def plain_request(recipe: Recipe) -> Protocol:
     if ":" in recipe.protocol:
         return _called(recipe.protocol, 0.0, close=False)
     if recipe.protocol == "http":
-        return Http(*recipe.ask)
+        return Http(_path(recipe.ask))
     return _raw(recipe.ask or _REDIS["ask"])
 
 
@@ -33,7 +33,7 @@ def closing_request(recipe: Recipe) -> Protocol | None:
     if ":" in recipe.protocol:
         return _called(recipe.protocol, 0.0, close=True)
     if recipe.protocol == "http":
-        return Http(*(recipe.closing or recipe.ask), close=True)
+        return Http(_path(recipe.closing or recipe.ask), close=True)
     texts = recipe.closing or (_REDIS["closing"] if recipe.protocol == "redis" else ())
     return _raw(texts) if texts else None
 
@@ -47,9 +47,13 @@ def slow_requests(recipe: Recipe) -> Callable[[float], Protocol] | None:
 
     def taking(seconds: float) -> Protocol:
         texts = tuple(text.replace("{seconds}", f"{seconds:g}") for text in recipe.slow)
-        return Http(*texts) if recipe.protocol == "http" else _raw(texts)
+        return Http(_path(texts)) if recipe.protocol == "http" else _raw(texts)
 
     return taking
+
+
+def _path(texts: tuple[str, ...]) -> str:
+    return texts[0] if texts else "/"
 
 
 def _raw(texts: tuple[str, ...]) -> RawBytes:

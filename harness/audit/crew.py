@@ -80,7 +80,8 @@ class Worker:
             offspring = _offspring(process.pid)
             process.terminate()
             process.join(_LEAVES_WITHIN)
-            for each in (*offspring, process):
+            process.kill()
+            for each in offspring:
                 with suppress(psutil.NoSuchProcess):
                     each.kill()
             process.join()

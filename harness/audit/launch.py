@@ -47,7 +47,7 @@ def _become(user: str, folder: str) -> None:
     if not user or os.geteuid() != 0:
         return
     account = pwd.getpwnam(user)
-    for place in (folder, *Path(folder).iterdir()):
+    for place in (Path(folder), *Path(folder).iterdir()):
         shutil.chown(place, account.pw_uid, account.pw_gid)
     os.initgroups(user, account.pw_gid)
     os.setgid(account.pw_gid)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+from markupsafe import Markup
 
 from harness.audit.matrix import MEANINGS, SIGNS, matrices_of
 from harness.audit.results import Audit, Result
@@ -64,8 +65,8 @@ def draw_page(audit: Audit) -> str:
         timeline=_timeline,
         journal=_journal,
         beside=draw_beside,
-        css=jinja2.utils.markupsafe.Markup(_source("report.css")),
-        js=jinja2.utils.markupsafe.Markup(_source("report.js")),
+        css=Markup(_source("report.css")),
+        js=Markup(_source("report.js")),
     )
 
 
