@@ -65,9 +65,7 @@ def _configuration(table: Mapping[str, Any]) -> Configuration:
     subjects = table.get("subject", {})
     if not isinstance(subjects, dict) or not all(isinstance(each, dict) for each in subjects.values()):
         raise UsageError(f"expected tables [subject.NAME], found {subjects!r}")
-    if not subjects and not table.get("known"):
-        raise UsageError("expected a table [subject.NAME], or known = [...], found neither")
-    return Configuration(
+    found = Configuration(
         recipes=[recipe for name, each in subjects.items() for recipe in read_recipes(name, each)],
         known=_texts("known", table),
         only=_texts("only", table),
@@ -75,6 +73,9 @@ def _configuration(table: Mapping[str, Any]) -> Configuration:
         repeat=_count("repeat", table),
         jobs=_count("jobs", table),
     )
+    if not found.recipes and not found.known:
+        raise UsageError("expected a table [subject.NAME], or known = [...], found neither")
+    return found
 
 
 def _texts(key: str, table: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ This module must not know what the tasks are.
 """
 
 import multiprocessing
+import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from harness.audit.worker import Answer, Task, work
+from harness.audit.worker import MARK, Answer, Task, work
 
 _LEAVES_WITHIN = 10.0
 """Seconds in which a worker that is told to end has ended its subject."""
@@ -44,7 +45,9 @@ class Worker:
                 raise WorkerLostError(f"it did not come to an end within {within:g} s")
             answer: Answer = self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise WorkerLostError(self._why_gone()) from error
+            why = self._why_gone()
+            _end_what_is_left(self._mark)
+            raise WorkerLostError(why) from error
         return answer
 
     def stop(self) -> None:
@@ -60,7 +63,8 @@ class Worker:
                 return
             context = multiprocessing.get_context("spawn")  # no lock or thread of ours is copied
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=work, args=(theirs, self._folder), name="audit worker")
+            self._mark = os.urandom(8).hex()
+            self._process = context.Process(target=work, args=(theirs, self._folder, self._mark))
             self._process.start()
             theirs.close()
 
@@ -77,17 +81,16 @@ class Worker:
             process = self._process
             if process is None or not process.is_alive():
                 return
-            offspring = _offspring(process.pid)
             process.terminate()
             process.join(_LEAVES_WITHIN)
             process.kill()
-            for each in offspring:
-                with suppress(psutil.NoSuchProcess):
-                    each.kill()
             process.join()
+            _end_what_is_left(self._mark)
 
 
-def _offspring(pid: int | None) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children(recursive=True)
-    return []
+def _end_what_is_left(mark: str) -> None:
+    """End the programs of a worker that had no time to end them: a subject is not left to run on."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):  # it has ended, or is somebody else's
+            if process.environ().get(MARK) == mark:
+                process.kill()

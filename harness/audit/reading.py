@@ -122,7 +122,10 @@ def _table(value: Any) -> dict[str, str]:
 
 
 def _seconds(value: Any) -> float:
-    seconds: float = finproxy.parse_duration(_text(value))
+    try:
+        seconds: float = finproxy.parse_duration(_text(value))
+    except finproxy.NotationError as error:
+        raise UsageError(str(error)) from error
     return seconds
 
 

@@ -175,7 +175,9 @@ class Auditor:
 
 
 def _crash(answer: object) -> str:
-    return f"the audit itself failed:\n{answer.traceback}" if isinstance(answer, Crashed) else repr(answer)
+    if not isinstance(answer, Crashed):
+        return f"the audit itself failed: its worker answered {answer!r}"
+    return f"the audit itself failed: {answer.traceback.splitlines()[-1]}\n{answer.traceback}"
 
 
 def _unseen(cell: Cell, recipe: Recipe, why: str) -> Outcome:

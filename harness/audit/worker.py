@@ -5,6 +5,7 @@ lives in a network namespace of its own: cells that are played side by side meet
 module must not know the plan.
 """
 
+import os
 import shutil
 import signal
 import sys
@@ -60,8 +61,13 @@ Task = Try | Play
 Answer = Tried | Outcome | Crashed
 
 
-def work(pipe: "Connection[Answer, Task]", folder: Path) -> None:
+MARK = "FINPROXY_AUDIT_WORKER"
+"""In the environment of all that a worker starts: what it leaves behind is found by it."""
+
+
+def work(pipe: "Connection[Answer, Task]", folder: Path, mark: str) -> None:
     """Answer tasks until the pipe ends. `folder` is for files; subjects share what is prepared in it."""
+    os.environ[MARK] = mark
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the audit decides
     signal.signal(signal.SIGTERM, _leave)
     enter_own_network()
