@@ -1,0 +1,134 @@
+"""The command line, from its arguments to exit codes and files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.audit.export import schema
+from tests.harness.connections import needs_linux
+
+from . import subjects
+
+AUDIT = [sys.executable, "-m", "finproxy", "audit"]
+PATIENT = ["--protocol=raw", "--ask=0", "--ask=ok", "--slow={seconds}", "--slow=ok", "--patience=3s"]
+SERVE = [sys.executable, "-c", subjects.PATIENT, "{port}"]
+
+
+def audit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*AUDIT, *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("", "expected --known, --config FILE, or one of server, client, relay, diff"),
+        ("server -- serve 80", "expected {port} in the command of a server, found 'serve 80'"),
+        ("relay -- relay {port}", "expected {upstream} in the command of a relay"),
+        ("relay --listen 80 -- relay {port} {upstream}", "the audit chooses the ports itself"),
+        ("client -- ask", "expected {url} or {urls} or {port} in the command of a client"),
+        ("client --only half-close-request -- ask {url}", "expected a scenario that applies"),
+        ("server --only nonsense -- serve {port}", "found 'nonsense'"),
+        ("server --grace soon -- serve {port}", "server grace: "),
+        ("server --env X -- serve {port}", "--env: expected NAME=VALUE, found 'X'"),
+        ("server --json /dev/null/a.json -- serve {port}", "/dev/null/a.json: cannot be written"),
+        ("--known nginx-nope", "found 'nginx-nope'"),
+        ("--config nowhere.toml", "nowhere.toml: cannot be read"),
+        ("--explain nonsense", "found 'nonsense'"),
+        ("diff nowhere.json nowhere.json", "nowhere.json: cannot be read"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_anything_starts(arguments: str, complaint: str) -> None:
+    done = audit(*shlex.split(arguments))
+    assert complaint in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_list_and_explain() -> None:
+    listed = audit("--list")
+    assert listed.returncode == 0
+    assert "nginx-quit" in listed.stdout
+    assert "half-close-request" in listed.stdout
+    explained = audit("--explain", "half-close-request")
+    assert explained.returncode == 0
+    assert "RFC 9293" in explained.stdout
+
+
+@needs_linux
+def test_a_server_from_the_command_line_with_all_reports_and_a_diff(tmp_path: Path) -> None:
+    files = [
+        "--report",
+        str(tmp_path / "out"),
+        "--junit",
+        str(tmp_path / "j.xml"),
+        "--json",
+        str(tmp_path / "a.json"),
+    ]
+    done = audit("server", "--name", "mine", *PATIENT, "--only", "half-close-request", *files, "--", *SERVE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 pass" in done.stdout
+    assert "[4/4] mine/half-close-request:answer_delay=1  ✔" in done.stderr
+    report = json.loads((tmp_path / "a.json").read_text())
+    jsonschema.validate(report, schema())
+    assert (tmp_path / "out" / "report.json").read_text() == (tmp_path / "a.json").read_text()
+    assert "<!DOCTYPE html>" in (tmp_path / "out" / "index.html").read_text()
+    assert "testsuite" in (tmp_path / "j.xml").read_text()
+    same = audit("diff", str(tmp_path / "a.json"), str(tmp_path / "a.json"))
+    assert (same.returncode, "0 changed" in same.stdout) == (0, True)
+
+
+@needs_linux
+def test_a_failure_is_told_with_the_command_that_repeats_just_it_and_it_does(tmp_path: Path) -> None:
+    relay = [sys.executable, "-c", subjects.FULL_CLOSING, "{port}", "{upstream}"]
+    first = audit(
+        "relay", "--name", "full", "--json", str(tmp_path / "a.json"), "--only", "half-*", "--", *relay
+    )
+    assert first.returncode == 1, first.stdout + first.stderr
+    cells = json.loads((tmp_path / "a.json").read_text())["cells"]
+    again = cells["full/half-close-request:answer_delay=0.3"]["repeat"]
+    words = shlex.split(again)
+    assert words[:2] == ["finproxy", "audit"]
+    second = audit(*words[2:])
+    assert second.returncode == 1
+    assert "1 cells" in second.stdout
+
+
+@needs_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_audit_writes_what_was_done(number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "a.json"
+    command = [*AUDIT, "server", *PATIENT, "--only", "half-close-request", "--json", str(out), "--", *SERVE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[2/4]"):
+                break
+        process.send_signal(number)
+        said = process.stdout.read() if process.stdout else ""
+    assert process.returncode == 2, said
+    report = json.loads(out.read_text())
+    assert len(report["cells"]) in {1, 2}
+    assert not report["complete"]
+    assert "not played" in said
+
+
+@needs_linux
+def test_subjects_of_a_file_with_variants(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    code = json.dumps(subjects.PATIENT)
+    config.write_text(
+        'only = ["clean-client-close"]\n[subject.mine]\n'
+        'kind = "server"\nprotocol = "raw"\nask = ["0", "ok"]\n'
+        f'command = ["{{python}}", "-c", {code}, "{{port}}"]\n[subject.mine.variant.other]\ngrace = "2s"\n'
+    )
+    done = audit("--config", str(config), "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mine-other" in done.stdout
+    assert "2 cells" in done.stdout
