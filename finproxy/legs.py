@@ -168,6 +168,9 @@ class LegIO(Protocol):
     def unread(self) -> int:
         """Bytes received that nobody has read."""
 
+    def tcp_state(self) -> str | None:
+        """The kernel's state of our end, such as ``FIN-WAIT-2``; None where nobody can tell."""
+
     def abort(self) -> None:
         """Reset the connection at once. Synchronous, so that it works under cancellation."""
 

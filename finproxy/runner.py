@@ -6,8 +6,8 @@ This module must not parse arguments or know exit codes.
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 
 import trio
@@ -45,25 +45,42 @@ async def run_proxies(proxies: Sequence[Settings], observers: Sequence[Observer]
     """
     lines = SessionLines(output.console, verbose=output.verbose)
     recorder = Recorder([*observers, *([] if output.quiet else [lines])])
-    with trio.open_signal_receiver(*_STOPS, *_RELEASES) as signals:
+    with listening_for_signals() as signals:
         async with AsyncExitStack() as stack:
             running = [await stack.enter_async_context(serve(settings, recorder)) for settings in proxies]
-            async with trio.open_nursery() as nursery:
-                _announce(running, output)
-                if output.console.is_terminal and not output.quiet:
-                    nursery.start_soon(show_held, output.console, lines)
-                await _until_a_stop(signals, running, output)
-                nursery.start_soon(_second_stop, signals, nursery.cancel_scope)
-                await _stop(running, output)
-                nursery.cancel_scope.cancel()
-            await _stop(running, output, at_once=True)
+            announce(running, output)
+            await until_stopped(signals, lambda: running, lines, output)
 
 
-async def _until_a_stop(signals: AsyncIterator[int], running: Sequence[Proxy], output: Output) -> None:
+def listening_for_signals() -> AbstractContextManager[AsyncIterator[int]]:
+    """The signals that steer a run, caught from here on."""
+    return trio.open_signal_receiver(*_STOPS, *_RELEASES)
+
+
+async def until_stopped(
+    signals: AsyncIterator[int],
+    running: Callable[[], Sequence[Proxy]],
+    lines: SessionLines,
+    output: Output,
+) -> None:
+    """Wait for the signal to stop, then stop what is `running` by then."""
+    async with trio.open_nursery() as nursery:
+        if output.console.is_terminal and not output.quiet:
+            nursery.start_soon(show_held, output.console, lines)
+        await _until_a_stop(signals, running, output)
+        nursery.start_soon(_second_stop, signals, nursery.cancel_scope)
+        await _stop(running(), output)
+        nursery.cancel_scope.cancel()
+    await _stop(running(), output, at_once=True)
+
+
+async def _until_a_stop(
+    signals: AsyncIterator[int], running: Callable[[], Sequence[Proxy]], output: Output
+) -> None:
     async for number in signals:
         if number not in _RELEASES:
             return
-        released = sum([await proxy.release_all() for proxy in running])
+        released = sum([await proxy.release_all() for proxy in running()])
         if not output.quiet:
             output.console.print(f"released {released} held ends" if released else "nothing is held")
 
@@ -94,7 +111,8 @@ async def _stop_one(proxy: Proxy, output: Output, grace: float | None) -> None:
         output.console.print(f"{_name(proxy)}: aborted {len(aborted)} sessions that had not finished")
 
 
-def _announce(running: Sequence[Proxy], output: Output) -> None:
+def announce(running: Sequence[Proxy], output: Output) -> None:
+    """Say where each proxy listens, and what it does."""
     if output.quiet:
         return
     for proxy in running:

@@ -57,7 +57,7 @@ class Proxy:
         self._listener = listener
         self._around = around
         self._upstream = Upstream(settings.upstream, settings.connect_timeout, around.wire)
-        self._count = 0
+        self._count = settings.first_session - 1
         self._serving = 0
         self._all_served = trio.Event()
         self._stopping = trio.CancelScope()
@@ -70,6 +70,16 @@ class Proxy:
     def url(self) -> str:
         """The address as text, ``127.0.0.1:9000``."""
         return format_address(self.address)
+
+    @property
+    def technique(self) -> str | None:
+        """What keeps FIN segments out, by name; None where no rule asks for it."""
+        return self._around.wire.technique.name if self._around.wire else None
+
+    @property
+    def next_session(self) -> int:
+        """The number that the next connection gets."""
+        return self._count + 1
 
     async def hold(self, session: int | Session, leg: str | Leg) -> None:
         """Hold the end of an endpoint's flow when it comes, whatever the rules say.
@@ -192,7 +202,7 @@ class Proxy:
             upstream=format_address(self.settings.upstream),
             rules=[str(rule) for rule in self.settings.rules],
             seed=self.settings.seed,
-            technique=self._around.wire.technique.name if self._around.wire else None,
+            technique=self.technique,
         )
 
     async def run(self) -> None:

@@ -14,6 +14,7 @@ from .errors import FinproxyError
 from .legs import Connection, Ending, Leg, LegIO
 from .rulebook import RuleBook
 from .shell import Shell, Surroundings
+from .transitions import FlowState, LegState
 
 if TYPE_CHECKING:
     from .toxics.in_force import InForce
@@ -42,6 +43,22 @@ class Session:
         """The server's end of the server leg."""
         return self._endpoint_of(Leg.SERVER)
 
+    def leg_state(self, leg: Leg) -> LegState:
+        """What a process can know of its leg: which of the two FINs have passed, or that it is aborted."""
+        return self._shell.engine.endpoint(leg).leg_state
+
+    def flow_state(self, leg: Leg) -> FlowState:
+        """What became of the end of this endpoint's flow."""
+        return self._shell.engine.endpoint(leg).flow_state
+
+    def tcp_state(self, leg: Leg) -> str | None:
+        """The kernel's state of the proxy's end of a leg; None where nobody can tell, or it is closed."""
+        return self._shell.legs[leg].tcp_state()
+
+    def armed(self, leg: Leg) -> bool:
+        """Whether an action waits for the end of this endpoint's flow to come."""
+        return self._shell.engine.endpoint(leg).armed is not None
+
     @property
     def ending(self) -> Ending | None:
         """How it ended; None while it lives."""
@@ -55,6 +72,10 @@ class Session:
     def bytes_from(self, leg: Leg) -> int:
         """Bytes that have come from the endpoint of `leg`."""
         return self._shell.flows[leg].arrived
+
+    def lost_from(self, leg: Leg) -> int:
+        """Bytes from the endpoint of `leg` that are known to be lost."""
+        return sum(self._shell.flows[leg].losses.values())
 
     def kept(self, leg: Leg) -> Kept | None:
         """What is being kept of the end of this endpoint's flow."""

@@ -22,6 +22,8 @@ class Settings:
     rules: tuple[Rule, ...] = ()
     toxics: tuple[Toxic, ...] = ()
     name: str | None = None
+    first_session: int = 1
+    """The number of the first session: a proxy that is opened anew goes on counting."""
     seed: int = field(default_factory=lambda: random.randrange(2**32))
     """With the same seed, rules and order of connections, the same sessions meet the same chance."""
     max_sessions: int | None = None

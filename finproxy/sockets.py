@@ -23,6 +23,7 @@ import trio
 from .addresses import format_address
 from .errors import FinproxyError
 from .legs import WOULD_BLOCK, Address, FlowEnd, LegLost
+from .wire import tcp_info
 
 _RESET_ERRNOS = frozenset({errno.ECONNRESET, errno.EPIPE})
 """What a peer's RST looks like: EPIPE where its FIN came before it (net/ipv4/tcp_input.c, tcp_reset)."""
@@ -136,6 +137,12 @@ class SocketLeg:
     def unread(self) -> int:
         """Bytes that the kernel has received and nobody has read."""
         return _ioctl_int(self.fd, termios.FIONREAD)
+
+    def tcp_state(self) -> str | None:
+        """The kernel's state of this end, such as ``FIN-WAIT-2``; None off Linux, and once it is closed."""
+        if sys.platform != "linux" or self.socket.fileno() < 0:
+            return None
+        return str(tcp_info.state(self.socket))
 
     def abort(self) -> None:
         """Reset the connection: linger zero and close. Synchronous, so that it works under cancellation."""

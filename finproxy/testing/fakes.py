@@ -122,6 +122,10 @@ class FakeLeg:
         """Bytes that have arrived here and that nobody has read."""
         return len(self._incoming.arrived)
 
+    def tcp_state(self) -> str | None:
+        """None: there is no kernel."""
+        return None
+
     def abort(self) -> None:
         """Reset the connection."""
         self._still_ours()

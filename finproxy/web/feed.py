@@ -70,6 +70,11 @@ class Feed(Generic[T]):
         return self.newest - len(self._ring) + 1
 
     @property
+    def full(self) -> bool:
+        """Whether the next item takes the place of the oldest."""
+        return len(self._ring) == self._ring.maxlen
+
+    @property
     def readers(self) -> int:
         """How many follow it."""
         return len(self._readers)
@@ -79,16 +84,17 @@ class Feed(Generic[T]):
         """How many items the slowest reader is behind."""
         return max((self.newest - reader.position for reader in self._readers), default=0)
 
-    def put(self, item: T) -> int:
-        """Add an item; returns its number."""
+    def put(self, item: T) -> Numbered[T]:
+        """Add an item; returns it with its number."""
         self.newest += 1
-        self._ring.append(Numbered(self.newest, item))
+        numbered = Numbered(self.newest, item)
+        self._ring.append(numbered)
         if self._more.statistics().tasks_waiting:
             self._more.set()
             self._more = trio.Event()
         if self.newest % self._look_every == 0:
             self._cut_off_the_slow()
-        return self.newest
+        return numbered
 
     def after(self, position: int, most: int) -> list[Numbered[T]]:
         """The items after a position, oldest first; those that are not there any more are passed over."""

@@ -79,27 +79,18 @@ class Guard:
         """Pass a request on, or refuse it."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        answer = _Answer(send)
+        request, answer = _Request(receive), _Answer(send)
         try:
             self._check(scope)
-            await self._app(scope, receive, answer)
+            await self._app(scope, request, answer)
         except ClientGoneError:
             _log.debug("a client has gone within its request: %s %s", scope.get("method"), scope["path"])
         except Refusal as refusal:
-            await self._refuse(refusal, answer, scope, receive)
+            await _refuse(refusal, scope, request, answer)
         except Exception:
             _log.exception("a request failed: %s %s", scope.get("method"), scope["path"])
             defect = Refusal(500, "finproxy could not do this: a defect; its log says more")
-            await self._refuse(defect, answer, scope, receive)
-
-    @staticmethod
-    async def _refuse(refusal: Refusal, answer: _Answer, scope: Scope, receive: Receive) -> None:
-        if answer.begun:
-            return  # nothing can be said any more; the connection is closed within its answer
-        # Closing with a body unread would reset the connection, and the answer with it.
-        with trio.move_on_after(_DRAIN_WITHIN):
-            await _drain(receive)
-        await refusal(scope, receive, answer)
+            await _refuse(defect, scope, request, answer)
 
     def _check(self, scope: Scope) -> None:
         if scope["type"] != "http":
@@ -157,13 +148,29 @@ class Guard:
             )
 
 
-async def _drain(receive: Receive) -> None:
-    left = _DRAINED_AT_MOST
-    while left > 0:
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
+async def _refuse(refusal: Refusal, scope: Scope, request: _Request, answer: _Answer) -> None:
+    if answer.begun:
+        return  # nothing can be said any more; the connection is closed within its answer
+    # Closing with a body unread would reset the connection, and the answer with it.
+    with trio.move_on_after(_DRAIN_WITHIN):
+        while not request.complete and request.received < _DRAINED_AT_MOST:
+            await request()
+    await refusal(scope, request, answer)
+
+
+class _Request:
+    """A `receive` that knows how much of the body has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.received = 0
+        self.complete = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        self.complete = self.complete or not message.get("more_body", False)
+        return message
 
 
 class _Answer:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Scope
 
 from .. import sockets
 from ..legs import Address
+from ..nurseries import background
 
 _log = logging.getLogger("finproxy")
 
@@ -45,9 +46,9 @@ async def serve_http(app: ASGIApp, listen: Address) -> AsyncIterator[Address]:
     """
     listener = sockets.listen(listen)
     server = _Server(app)
-    async with trio.open_nursery() as connections:
+    async with background() as connections:
         try:
-            async with trio.open_nursery() as accepting:
+            async with background() as accepting:
                 accepting.start_soon(server.accept, listener, connections)
                 yield sockets.listening_address(listener)
                 accepting.cancel_scope.cancel()

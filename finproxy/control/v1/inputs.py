@@ -1,0 +1,110 @@
+"""What a request says, as the values that the proxy works with.
+
+This module must not know what is done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from ...addresses import parse_upstream
+from ...errors import UsageError
+from ...notation import parse_rule
+from ...reading import did_you_mean
+from ...rules import Rule
+from ...settings import Settings
+from ...toxics import KINDS, Toxic, ToxicError
+from ...toxics.values import checked
+from ...wire.choice import names
+from ..managed import Change
+from ..places import check_listen
+from . import shapes
+
+T = TypeVar("T")
+
+
+def new_settings(given: shapes.NewProxy, defaults: Settings) -> Settings:
+    """The settings of a new proxy; `defaults` has what the request leaves open.
+
+    Raises:
+        UsageError: an address, a rule, a toxic or the technique cannot be meant.
+    """
+    parse_upstream(given.upstream)
+    check_listen(given.listen)
+    _check_technique(given.wire)
+    wishes = {
+        name: value
+        for name in ("seed", "max_sessions", "connect_timeout", "grace", "delivery_limit", "wire")
+        if (value := getattr(given, name)) is not None
+    }
+    return replace(defaults, rules=rules(given.rules), toxics=toxics(given.toxics), **wishes)
+
+
+def change(given: shapes.ProxyChange) -> tuple[str | None, Change]:
+    """Where a proxy is to listen, and what else is to change.
+
+    Raises:
+        UsageError: an address, a rule or a toxic cannot be meant.
+    """
+    if (upstream := _given(given.upstream)) is not None:
+        parse_upstream(upstream)
+    if (listen := _given(given.listen)) is not None:
+        check_listen(listen)
+    return listen, Change(
+        upstream=upstream,
+        enabled=_given(given.enabled),
+        rules=None if given.rules is UNSET else rules(given.rules),
+        toxics=None if given.toxics is UNSET else toxics(given.toxics),
+    )
+
+
+def rules(texts: Sequence[str]) -> tuple[Rule, ...]:
+    """The rules.
+
+    Raises:
+        NotationError: a text is none.
+    """
+    return tuple(parse_rule(text) for text in texts)
+
+
+def toxics(given: Sequence[shapes.ToxicInput]) -> tuple[Toxic, ...]:
+    """The toxics of one proxy.
+
+    Raises:
+        ToxicError: a type, stream or attribute cannot be meant, or two have one name.
+    """
+    return checked(_toxic(one) for one in given)
+
+
+def _toxic(given: shapes.ToxicInput) -> Toxic:
+    if given.type not in KINDS:
+        raise ToxicError(
+            f"expected a toxic of one of the types {', '.join(KINDS)}, found '{given.type}'"
+            f"{did_you_mean(given.type, KINDS)}"
+        )
+    kind = KINDS[given.type]
+    known = [f.name for f in fields(kind)]
+    for name in given.attributes:
+        if name not in known:
+            raise ToxicError(
+                f"expected {', '.join(known) or 'no attribute'} of a {given.type} toxic, found '{name}'"
+                f"{did_you_mean(name, known)}"
+            )
+    if kind is KINDS["fin"] and not given.attributes:
+        raise ToxicError("expected the attribute 'rule' of a fin toxic, found none")
+    name = given.name or f"{given.type}_{given.stream}"
+    attributes: Any = given.attributes  # the kind itself checks their types
+    return Toxic(name, given.stream, kind(**attributes), given.toxicity)
+
+
+def _check_technique(name: str | None) -> None:
+    if name is not None and name not in names():
+        raise UsageError(f"expected one of the techniques {', '.join(names())}, found '{name}'")
+
+
+def _given(value: T | UnsetType) -> T | None:
+    return None if value is UNSET else value
