@@ -63,7 +63,9 @@ class Bench:
         """What the scenarios play with."""
         recipe = self.recipe
         if recipe.kind == CLIENT:
-            return ClientSubject(self._command(("url",)), settings={"env": self._env(), "cwd": self._folder})
+            return ClientSubject(
+                self._command(("url",)), recipe.patience, {"env": self._env(), "cwd": self._folder}
+            )
         if recipe.kind == RELAY:
             return RelaySubject(self.start, http=recipe.protocol == "http", patience=recipe.patience)
         number = signal.Signals[f"SIG{recipe.signal}"].value

@@ -19,9 +19,14 @@ from typing import Any
 import finproxy
 from harness.audit.recipe import PLACES, Recipe
 from harness.errors import UsageError
-from harness.scenarios.scenario import KINDS, RELAY, SERVER
+from harness.scenarios.scenario import CLIENT, KINDS, RELAY, SERVER
 
 _PAIR = 2
+_DEFAULTS: Mapping[str, dict[str, Any]] = {
+    SERVER: {},
+    CLIENT: {"patience": 20.0},  # clients have time limits of their own, which are to be seen at work
+    RELAY: {"protocol": "raw"},  # that it understands HTTP has to be said
+}
 
 
 def read_recipes(name: str, table: Mapping[str, Any]) -> list[Recipe]:
@@ -55,8 +60,7 @@ def read_recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         if key not in table:
             raise UsageError(f"{name}: expected the key {key!r}, found {', '.join(table) or 'none'}")
     values = {key: _value(f"{name} {key}", _READERS[key], value) for key, value in table.items()}
-    # A relay passes on what it is given; that it understands HTTP has to be said.
-    recipe = Recipe(name=name, **{"protocol": "raw" if values["kind"] == RELAY else "http", **values})
+    recipe = Recipe(name=name, **(_DEFAULTS[values["kind"]] | values))
     _check_places(recipe)
     _check_requests(recipe)
     return recipe

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from signal import SIGTERM
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.contract.protocols import Http, Protocol
 from harness.errors import UsageError
@@ -50,6 +51,8 @@ class ServerSubject:
 class ClientSubject:
     """A command that asks ``{url}`` by HTTP, prints the bodies, and exits with 0 unless it met an error.
 
+    ``{port}`` will do as well, in an address such as ``http://127.0.0.1:{port}/file``.
+
     For scenarios about kept connections it has to ask twice, one after the other, on one connection. Where
     it can ask any number of times, an argument ``{urls}`` stands for as many as the scenario wants.
     """
@@ -67,11 +70,12 @@ class ClientSubject:
         return any("{urls}" in part for part in self.command)
 
     def arguments(self, url: str, times: int = 2) -> list[str]:
-        """The command that asks this URL, so many times if it can be told."""
+        """The command that asks this URL, so many times if it can be told; any path will be answered."""
         filled: list[str] = []
         for part in self.command:
             filled += [part.replace("{urls}", url)] * times if "{urls}" in part else [part]
-        return [part.replace("{url}", url) for part in filled]
+        port = str(urlsplit(url).port)
+        return [part.replace("{url}", url).replace("{port}", port) for part in filled]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
+from harness.audit.faults import FAULTS
 from harness.audit.matrix import SIGNS, matrices_of
 from harness.audit.summary import summary_of
 from harness.audit.telling import tell
-from harness.scenarios import Verdict
+from harness.scenarios import CATALOGUE, Verdict
 
 from . import made
 
@@ -104,5 +105,20 @@ def test_the_summary_says_with_which_values_it_fails_and_with_which_it_does_not(
         ]
     )
     worst, total = summary_of(audit, audit.columns[0])
-    assert "(answer delay 0.3 s or answer delay 1 s, though not answer delay 0 s): no answer" in worst
+    assert worst == (
+        "loses the answer when the client half-closes behind its request "
+        "(with answer delay = 0.3 or answer delay = 1, not with answer delay = 0): no answer"
+    )
     assert total == "passes 1 of 3 cells that apply"
+
+
+def test_a_bad_close_is_not_told_as_a_lost_answer() -> None:
+    audit = made.audit([made.result(made.cell(), made.outcome(close=FAIL, reason="no FIN"))])
+    assert summary_of(audit, audit.columns[0])[0] == (
+        "closes badly (The client half-closes behind its request): no FIN"
+    )
+
+
+def test_what_a_failure_means_is_said_of_scenarios_that_there_are() -> None:
+    assert {scenario.name for scenario in CATALOGUE} & set(FAULTS)
+    assert all(fault[0].islower() for fault in FAULTS.values())
