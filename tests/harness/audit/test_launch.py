@@ -29,7 +29,7 @@ def test_it_becomes_the_program_with_its_files_written_and_ports_filled_in(tmp_p
     }
     command = write_kit(tmp_path / "kit.json", kit)
     with Program(*command, "port=80", "upstream=90") as program:
-        said = program.says("braces")
+        said = program.says(r"\['90'\]\n")
         assert program.exits(within=20).code == 0
         assert said == f"{program.pid} ['a.conf', 'made'] listen 80; {{ braces }} ['90']\n"
 
