@@ -30,18 +30,19 @@ class DeliveryWatch:
         self._has_arrived = has_arrived
         self._delivered = delivered
         self._later = later
-        self._until: dict[Leg, float] = {}
+        self.awaited: dict[Leg, float] = {}
+        """Until when each leg is waited for."""
 
     def wait_for(self, leg: Leg, limit: float) -> None:
         """Report `leg` as delivered once it is, or after `limit` seconds."""
-        self._until[leg] = trio.current_time() + limit
+        self.awaited[leg] = trio.current_time() + limit
         self.look(leg)
 
     def look(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
         """Look now, if this leg is waited for; the next look comes `wait` seconds later."""
-        if leg not in self._until:
+        if leg not in self.awaited:
             return
-        if self._has_arrived(leg) or trio.current_time() >= self._until[leg]:
+        if self._has_arrived(leg) or trio.current_time() >= self.awaited[leg]:
             self.forget(leg)
             self._delivered(leg)
         else:
@@ -50,4 +51,4 @@ class DeliveryWatch:
 
     def forget(self, leg: Leg) -> None:
         """Wait for it no more."""
-        self._until.pop(leg, None)
+        self.awaited.pop(leg, None)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .engine import Engine
-from .legs import Ending, FlowEnding, Leg, Loss
+from .legs import LEGS, Ending, FlowEnding, Leg, Loss
 from .relay import Flow
 
 
 def describe_ending(engine: Engine, flows: Mapping[Leg, Flow], age: float) -> Ending:
     """The ending of a session that is `age` seconds old and over."""
-    client, server = (_describe_flow(engine, flows[leg], age) for leg in Leg)
+    client, server = (_describe_flow(engine, flows[leg], age) for leg in LEGS)
     losses = [Loss(leg, count, why) for leg, flow in flows.items() for why, count in flow.losses.items()]
     return Ending(client, server, engine.closed_first, age, tuple(losses), engine.aborted)
 

@@ -14,7 +14,7 @@ from typing import assert_never
 from . import commands, events, rules
 from .endpoint import Endpoint
 from .fates import Fates
-from .legs import FlowEnd, Leg, Relayed
+from .legs import LEGS, FlowEnd, Leg, Relayed
 from .rulebook import InPlay, RuleBook, of_toxic, requested
 from .transitions import FlowAct, FlowState, LegAct, LegState
 
@@ -44,7 +44,7 @@ class Engine:
     @property
     def over(self) -> bool:
         """Whether both legs have been given up: no event can follow."""
-        return all(end.released for end in self._fates.ends.values())
+        return self._fates.ends[Leg.CLIENT].released and self._fates.ends[Leg.SERVER].released
 
     @property
     def blackholed(self) -> bool:
@@ -104,20 +104,20 @@ class Engine:
                 assert_never(event)
 
     def _opened(self) -> None:
-        for leg in Leg:
+        for leg in LEGS:
             if count := self.book.keep_back(leg):
                 self._fates.do(commands.KeepBack(leg, count))
             self._watch_moments(leg)
             chosen = self.book.choose(leg, rules.Fin())
             if chosen and chosen.rule.at_wire:
                 self._fates.do(commands.KeepFinOut(leg, chosen.rule.action))
-        for leg in Leg:
+        for leg in LEGS:
             self._moment(self._fates.ends[leg], rules.Connect())
 
     def _rules_changed(self, book: RuleBook) -> None:
         """Let other rules hold for what is still to come."""
         before, self.book = self.book, book
-        for leg in Leg:
+        for leg in LEGS:
             if self._fates.ends[leg].flow_state is not FlowState.FLOWING:
                 continue
             if (count := book.keep_back(leg)) != before.keep_back(leg):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from . import commands
 from .endpoint import Endpoint, Kept
-from .legs import FlowEnd, Leg, Relayed
+from .legs import LEGS, FlowEnd, Leg, Relayed
 from .rulebook import InPlay
 from .transitions import FlowAct, FlowState, LegAct, LegState
 
@@ -19,7 +19,7 @@ from .transitions import FlowAct, FlowState, LegAct, LegState
 class Fates:
     """The two endpoints of a session, and the commands that the event at hand has given rise to."""
 
-    ends: dict[Leg, Endpoint] = field(default_factory=lambda: {leg: Endpoint(leg) for leg in Leg})
+    ends: dict[Leg, Endpoint] = field(default_factory=lambda: {leg: Endpoint(leg) for leg in LEGS})
     now: float = 0.0
     out: list[commands.Command] = field(default_factory=list)
     blackholed: bool = False

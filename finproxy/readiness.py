@@ -70,7 +70,8 @@ class EpollReadiness:
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`."""
-        if self._callbacks.pop(fd, None):
+        # A proxy that is cancelled has lost this set already when it gives its sessions up.
+        if self._callbacks.pop(fd, None) and not self._epoll.closed:
             self._epoll.unregister(fd)
 
     def soon(self, work: Callable[[], None]) -> None:

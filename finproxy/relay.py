@@ -215,7 +215,8 @@ class Flow:
     def keep_back(self, count: int) -> None:
         """Keep the newest `count` bytes back; 0 lets them go."""
         self._keep_back = count
-        self._queue(_take(self._back, len(self._back) - count))
+        if self._back:
+            self._queue(_take(self._back, len(self._back) - count))
 
     def drop_newest(self, count: int, why: str) -> None:
         """Lose the newest `count` of the bytes kept back, or as many as there are."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from .legs import Leg
+from .legs import LEGS, Leg
 from .rules import Action, After, Bytes, Connect, Delay, Fin, Idle, Overtake, Rule, Trigger, Truncate
 
 
@@ -47,10 +47,13 @@ def of_toxic(action: Action, name: str) -> InPlay:
 class RuleBook:
     """The rules in play in one session, in the order in which they were given."""
 
-    __slots__ = ("_in_play",)
+    __slots__ = ("_in_play", "_keep_back", "_moments")
 
     def __init__(self, in_play: Iterable[InPlay] = ()) -> None:
         self._in_play = tuple(in_play)
+        # Once, not in each session: most have this very book in common.
+        self._moments = {leg: _moments(self._concerning(leg)) for leg in LEGS}
+        self._keep_back = {leg: _keep_back(self._concerning(leg)) for leg in LEGS}
 
     @classmethod
     def draw(cls, rules: Sequence[Rule], chance: Callable[[], float]) -> RuleBook:
@@ -81,13 +84,23 @@ class RuleBook:
 
     def moments(self, leg: Leg) -> list[Bytes | After | Idle]:
         """What has to be watched for on `leg`, each moment once."""
-        triggers = [c.rule.trigger for c in self._in_play if c.rule.concerns(leg)]
-        return list(dict.fromkeys(t for t in triggers if isinstance(t, Bytes | After | Idle)))
+        return self._moments[leg]
 
     def keep_back(self, leg: Leg) -> int:
         """How many bytes from `leg` must be kept back so that each rule in play can truncate."""
-        actions = [c.rule.action for c in self._in_play if c.rule.concerns(leg)]
-        return max((action.count for action in actions if isinstance(action, Truncate)), default=0)
+        return self._keep_back[leg]
+
+    def _concerning(self, leg: Leg) -> list[Rule]:
+        return [candidate.rule for candidate in self._in_play if candidate.rule.concerns(leg)]
+
+
+def _moments(concerning: list[Rule]) -> list[Bytes | After | Idle]:
+    triggers = dict.fromkeys(rule.trigger for rule in concerning)
+    return [trigger for trigger in triggers if isinstance(trigger, Bytes | After | Idle)]
+
+
+def _keep_back(concerning: list[Rule]) -> int:
+    return max((rule.action.count for rule in concerning if isinstance(rule.action, Truncate)), default=0)
 
 
 def settle(rules: Iterable[Rule], chance: Callable[[], float], toxic: str = "") -> list[InPlay]:

@@ -1,7 +1,8 @@
 """One proxy: it listens, dials, starts a session for each connection, and stops gracefully.
 
-Each connection is served in a task of its own, so a slow dial or a session's bug delays nobody. This
-module must not know what sessions do with their bytes, and no command line.
+No task for a connection, only callbacks (readiness.py): nothing here waits, so a slow dial delays nobody, and
+a session costs what it does and not what it is scheduled for. This module must not know what sessions do with
+their bytes, and no command line.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import trio
 
 from . import chance, sockets
+from .accepting import Acceptor
 from .addresses import format_address
-from .legs import Ending, Leg
+from .legs import Address, Ending, Leg, LegIO
 from .notation import parse_action, parse_rule
 from .records import Record
 from .rulebook import InPlay, RuleBook
@@ -28,16 +31,23 @@ from .settings import Settings
 from .shell import Surroundings
 from .toxics.in_force import InForce, draw, rules_in_play
 from .toxics.values import Toxic
-from .upstream import Upstream
+from .upstream import Dial, Upstream
 from .wire.technique import WireError
 
 _log = logging.getLogger("finproxy")
 
-_ACCEPT_AGAIN_AFTER: Final = 0.1
-"""Seconds to wait when accepting fails for want of descriptors or memory: somebody has to free some."""
-_ACCEPTS_A_TURN: Final = 64
 _RECORDS_WAITING: Final = 100_000
 """Records that a slow reader of the stream may leave waiting before it is unplugged."""
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A client whose upstream has not answered yet."""
+
+    number: int
+    client: sockets.SocketLeg
+    at: float
+    dial: Dial | None = None
 
 
 class Proxy:
@@ -50,21 +60,24 @@ class Proxy:
         around: Surroundings,
     ) -> None:
         self.settings = settings
-        self.address = sockets.listening_address(listener)
-        """Host and port that clients connect to."""
         self.sessions: dict[int, Session] = {}
         """The live sessions by number."""
-        self._listener = listener
         self._around = around
-        self._upstream = Upstream(settings.upstream, settings.connect_timeout, around.wire)
+        self._acceptor = Acceptor(listener, around.readiness, around.timers, self._greet)
+        self._upstream = Upstream(
+            settings.upstream, settings.connect_timeout, around.readiness, around.timers, around.wire
+        )
         self._count = settings.first_session - 1
-        self._serving = 0
+        self._arrivals: dict[int, _Arrival] = {}
         self._all_served = trio.Event()
-        self._stopping = trio.CancelScope()
-        self._unfinished = trio.CancelScope()
         self._fixed_book = _book_without_chance(settings.rules)
 
     # --- for users --------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> Address:
+        """Host and port that clients connect to."""
+        return self._acceptor.address
 
     @property
     def url(self) -> str:
@@ -182,14 +195,15 @@ class Proxy:
 
     async def stop(self, grace: float | None = None) -> list[Ending]:
         """Stop accepting, let sessions finish for `grace` seconds, then abort: the endings of those."""
-        self._stopping.cancel()
+        self._acceptor.stop()
         with trio.move_on_after(self.settings.grace if grace is None else grace):
             await self._wait_until_served()
         late = list(self.sessions.values())
         for session in late:
             session.abort("the proxy was stopped")
-        self._unfinished.cancel()  # connections whose upstream has not answered yet
-        await self._wait_until_served()
+        for arrival in list(self._arrivals.values()):
+            self._refuse(arrival, "the proxy was stopped")
+        await trio.lowlevel.checkpoint()
         return [session.ending for session in late if session.ending]
 
     # --- at work ----------------------------------------------------------------------------------
@@ -206,83 +220,79 @@ class Proxy:
         )
 
     async def run(self) -> None:
-        """Accept and serve, until `stop`."""
-        with self._unfinished:
-            async with trio.open_nursery() as nursery:
-                with self._stopping, self._listener:
-                    await self._accept(nursery)
-                self._record("proxy.stopping")
+        """Accept until `stop`, and find the upstream until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._upstream.run)
+            await self._acceptor.run()
+            self._record("proxy.stopping")
 
-    async def _accept(self, nursery: trio.Nursery) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(self._listener)
-            try:
-                for _ in range(_ACCEPTS_A_TURN):
-                    if (sock := sockets.accept(self._listener)) is None:
-                        break
-                    self._count += 1
-                    self._serving += 1
-                    nursery.start_soon(self._serve, self._count, sock)
-            except OSError as error:
-                if error.errno not in sockets.ACCEPT_LATER:
-                    raise
-                _log.warning("%s cannot accept for now: %s", self.url, error.strerror)
-                await trio.sleep(_ACCEPT_AGAIN_AFTER)
-
-    async def _serve(self, number: int, sock: socket.socket) -> None:
-        legs: dict[Leg, Any] | None = None
+    def _greet(self, sock: socket.socket) -> None:
+        """Begin to serve a connection that was accepted."""
+        self._count += 1
         try:
-            if legs := await self._connect(number, sock):
-                in_force = self._in_force(number)
-                session = Session(number, legs, self._book(number, in_force), self._around)
-                session.change_toxics(in_force)
-                self.sessions[number] = session
-                await session.run()
-        except Exception as error:
-            # A session deals with its own defects; this one kept it from coming into being.
-            _log.error("session %d crashed", number, exc_info=error)
-            self._record("session.crashed", number, why=repr(error))
-            for leg in (legs or {}).values():
-                leg.abort()
-            sock.close()
-        finally:
-            self.sessions.pop(number, None)
-            self._serving -= 1
-            if not self._serving:
-                self._all_served.set()
-
-    async def _connect(self, number: int, sock: socket.socket) -> dict[Leg, Any] | None:
-        """Both legs, or None where the client was refused: with a reset, as a closed port would."""
-        started = trio.current_time()
-        try:
-            client = sockets.as_leg(sock)
+            client = sockets.accepted_leg(sock)
         except OSError:
             sock.close()
-            self._record("session.refused", number, reason="the client was gone before it was accepted")
-            return None
-        try:
-            return {Leg.CLIENT: client, Leg.SERVER: await self._dial()}
-        except (sockets.DialError, trio.Cancelled) as error:
-            reason = str(error) if isinstance(error, sockets.DialError) else "the proxy was stopped"
-            self._refuse(number, client, trio.current_time() - started, reason)
-            if isinstance(error, trio.Cancelled):
-                raise
-            return None
-
-    def _refuse(self, number: int, client: sockets.SocketLeg, age: float, reason: str) -> None:
-        fields = {"client": list(client.remote), "upstream": format_address(self.settings.upstream)}
-        self._record("session.refused", number, age, **fields, reason=reason)
-        if self._around.wire:
-            self._around.wire.let_pass(
-                Leg.CLIENT, client
-            )  # a FIN that waits must not be taken for a later one
-        client.abort()
-
-    async def _dial(self) -> sockets.SocketLeg:
+            self._record("session.refused", self._count, reason="the client was gone before it was accepted")
+            return
+        arrival = _Arrival(self._count, client, trio.current_time())
         limit = self.settings.max_sessions
-        if limit is not None and self._serving > limit:
-            raise sockets.DialError(f"{limit} sessions are open already, which is the limit")
-        return await self._upstream.connect()
+        full = limit is not None and len(self.sessions) + len(self._arrivals) >= limit
+        self._arrivals[arrival.number] = arrival
+        if full:
+            self._refuse(arrival, f"{limit} sessions are open already, which is the limit")
+        else:
+            arrival.dial = self._upstream.dial(partial(self._dialled, arrival))
+
+    def _dialled(self, arrival: _Arrival, result: sockets.SocketLeg | Exception) -> None:
+        if isinstance(result, sockets.SocketLeg):
+            self._begin(arrival, result)
+        elif isinstance(result, sockets.DialError):
+            self._refuse(arrival, str(result))
+        else:
+            self._crash(arrival, result)
+
+    def _begin(self, arrival: _Arrival, server: sockets.SocketLeg) -> None:
+        """Both legs are there: a session begins."""
+        try:
+            legs: dict[Leg, LegIO] = {Leg.CLIENT: arrival.client, Leg.SERVER: server}
+            in_force = self._in_force(arrival.number)
+            session = Session(arrival.number, legs, self._book(arrival.number, in_force), self._around)
+            if in_force:
+                session.change_toxics(in_force)
+        except Exception as error:
+            # A session deals with its own defects; this one kept it from coming into being.
+            server.abort()
+            self._crash(arrival, error)
+            return
+        del self._arrivals[arrival.number]
+        self.sessions[arrival.number] = session
+        session.open(partial(self._ended, arrival.number))
+
+    def _ended(self, number: int) -> None:
+        del self.sessions[number]
+        self._one_served()
+
+    def _refuse(self, arrival: _Arrival, reason: str) -> None:
+        """Turn a client away with a reset, as a closed port would."""
+        fields = {"client": list(arrival.client.remote), "upstream": format_address(self.settings.upstream)}
+        age = trio.current_time() - arrival.at
+        self._record("session.refused", arrival.number, age, **fields, reason=reason)
+        if self._around.wire:  # a FIN that waits must not be taken for a later one
+            self._around.wire.let_pass(Leg.CLIENT, arrival.client)
+        self._turn_away(arrival)
+
+    def _crash(self, arrival: _Arrival, error: Exception) -> None:
+        _log.error("session %d crashed", arrival.number, exc_info=error)
+        self._record("session.crashed", arrival.number, why=repr(error))
+        self._turn_away(arrival)
+
+    def _turn_away(self, arrival: _Arrival) -> None:
+        if arrival.dial:
+            arrival.dial.cancel()
+        arrival.client.abort()
+        del self._arrivals[arrival.number]
+        self._one_served()
 
     def _book(self, number: int, in_force: list[InForce]) -> RuleBook:
         # Toxics first: they were added to a proxy that has its rules already, to do something all the same.
@@ -303,8 +313,12 @@ class Proxy:
             raise NotHeldError(f"there is no live session {number}; live: {live}")
         return self.sessions[number]
 
+    def _one_served(self) -> None:
+        if not (self.sessions or self._arrivals):
+            self._all_served.set()
+
     async def _wait_until_served(self) -> None:
-        while self._serving:
+        while self.sessions or self._arrivals:
             self._all_served = trio.Event()
             await self._all_served.wait()
 

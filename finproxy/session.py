@@ -5,8 +5,10 @@ This module must not know how commands are carried out (shell.py), nor listeners
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import trio
 
 from . import events, rules
 from .endpoint import Kept
@@ -125,17 +127,19 @@ class Session:
         """End it now, with a reset on both legs."""
         self._shell.guard(lambda: self._shell.tell(events.AbortRequested(self.age, why)))
 
-    async def run(self) -> Ending:
-        """Relay until both legs have been given up; aborts them if it is cancelled."""
-        try:
-            self._shell.guard(self._shell.open)
-            return await self.wait_over()
-        finally:
-            self.abort("the proxy was cancelled")
+    def open(self, over: Callable[[], None] | None = None) -> None:
+        """Begin to relay; `over` is called once both legs have been given up."""
+        if over:
+            self._shell.when_over.append(over)
+        self._shell.guard(self._shell.open)
 
     async def wait_over(self) -> Ending:
         """Wait until both legs have been given up; how it ended."""
-        await self._shell.over.wait()
+        await trio.lowlevel.checkpoint()
+        if self.ending is None:
+            over = trio.Event()
+            self._shell.when_over.append(over.set)
+            await over.wait()
         assert self.ending is not None
         return self.ending
 

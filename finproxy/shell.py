@@ -22,7 +22,7 @@ from . import commands, events, rules
 from .delivery import DeliveryWatch
 from .describing import describe_ending
 from .engine import Engine
-from .legs import Ending, FlowEnd, Leg, LegIO
+from .legs import LEGS, Ending, FlowEnd, Leg, LegIO
 from .observers import Recorder
 from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
 from .records import Record, ending_fields
@@ -66,7 +66,7 @@ class Shell:
         self.legs = legs
         self._around = surroundings
         self.engine = Engine(book)
-        self.flows = {leg: Flow(leg, legs[leg], legs[leg.other], self) for leg in Leg}
+        self.flows = {leg: Flow(leg, legs[leg], legs[leg.other], self) for leg in LEGS}
         self._opened_at = trio.current_time()
         self._queue: deque[events.Event] = deque()
         self._handling = False
@@ -81,8 +81,8 @@ class Shell:
         self._lost: set[Leg] = set()
         self._given_up: set[Leg] = set()
         """Legs whose fd is closed: what the engine asked for, as far as it was carried out."""
-        self.over = trio.Event()
-        """Set once both legs have been given up, and `ending` says how."""
+        self.when_over: list[Callable[[], None]] = []
+        """Called once both legs have been given up, and `ending` says how."""
 
     @property
     def age(self) -> float:
@@ -133,13 +133,15 @@ class Shell:
         """Begin to relay."""
         for leg, io in self.legs.items():
             self._around.readiness.watch(io.fd, partial(self._ready, leg), partial(self._wanted, leg))
-        self._record(
-            "session.opened",
-            client=list(self.legs[Leg.CLIENT].remote),
-            listen=list(self.legs[Leg.CLIENT].local),
-            local=list(self.legs[Leg.SERVER].local),
-            server=list(self.legs[Leg.SERVER].remote),
-        )
+        if self._around.recorder:
+            client, server = (self.legs[leg] for leg in LEGS)
+            self._record(
+                "session.opened",
+                client=list(client.remote),
+                listen=list(client.local),
+                local=list(server.local),
+                server=list(server.remote),
+            )
         self.tell(events.SessionOpened(0.0))
         if self._around.wire:
             for leg in set(Leg) - set(self._holds) - self._given_up:
@@ -154,7 +156,8 @@ class Shell:
                 self._move(self.flows[leg], short_is_all=not bits & (FAILED | MORE_BEHIND))
             if bits & WRITABLE and self.flows[leg.other].blocked:
                 self._move(self.flows[leg.other])
-            self._delivery.look(leg)
+            if leg in self._delivery.awaited:
+                self._delivery.look(leg)
         except Exception as error:
             self._crash(error)
 
@@ -326,7 +329,8 @@ class Shell:
             held.close()
         self._around.readiness.forget(io.fd)
         self.flows[leg.other].sink_is_gone(io.unacknowledged(), why)
-        self.flows[leg].source_is_gone(io.unread(), why)
+        flow = self.flows[leg]
+        flow.source_is_gone(0 if flow.ended else io.unread(), why)  # behind an end there is nothing
 
     def _keep_back(self, leg: Leg, count: int) -> None:
         self.flows[leg].keep_back(count)
@@ -359,8 +363,10 @@ class Shell:
             deadline.cancel()
         self._deadlines.clear()
         self.ending = describe_ending(self.engine, self.flows, self.age)
-        self._record("session.closed", **ending_fields(self.ending))
-        self.over.set()
+        if self._around.recorder:
+            self._record("session.closed", **ending_fields(self.ending))
+        for call in self.when_over:
+            call()
 
     # --- small words ------------------------------------------------------------------------------
 
@@ -393,7 +399,7 @@ class Shell:
         """End the session without the engine, whose state cannot be relied on any more."""
         _log.error("session %d crashed", self.number, exc_info=error)
         self._record("session.crashed", why=repr(error))
-        for leg in Leg:
+        for leg in LEGS:
             if leg not in self._given_up:
                 self._give_up(leg, "the session crashed")
                 self.legs[leg].abort()

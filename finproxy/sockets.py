@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import trio
@@ -64,6 +64,11 @@ class ListenError(FinproxyError):
 
 class DialError(Exception):
     """The upstream could not be reached; the text says why. Data for `session.refused`, never shown raw."""
+
+    @classmethod
+    def of(cls, error: OSError) -> DialError:
+        """What the system says of it."""
+        return cls(os.strerror(error.errno) if error.errno else str(error))
 
 
 class SocketLeg:
@@ -175,6 +180,19 @@ def _classify(error: OSError) -> LegLost:
 def as_leg(sock: socket.socket) -> SocketLeg:
     """Make a leg of a connected socket: non-blocking, no Nagle delay, keep-alive probes."""
     sock.setblocking(False)
+    _set_options(sock)
+    return SocketLeg(sock)
+
+
+def accepted_leg(sock: socket.socket) -> SocketLeg:
+    """The same for a socket that a listener of `listen` accepted: Linux hands the listener's options on."""
+    if sys.platform != "linux":
+        return as_leg(sock)
+    sock.setblocking(False)
+    return SocketLeg(sock)
+
+
+def _set_options(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # An urgent byte would otherwise be taken out of the stream and lost: it travels, its urgency does not.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
@@ -182,7 +200,6 @@ def as_leg(sock: socket.socket) -> SocketLeg:
     for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return SocketLeg(sock)
 
 
 def listen(address: Address, prepare: Prepare | None = None) -> socket.socket:
@@ -206,6 +223,7 @@ def _open_listener(family: int, where: tuple[Any, ...], prepare: Prepare | None)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for TIME-WAIT
+        _set_options(sock)
         if prepare:
             prepare(sock)
         sock.bind(where)
@@ -253,6 +271,16 @@ Place: TypeAlias = tuple[int, tuple[Any, ...]]
 """Address family, and the socket address in that family's form."""
 
 
+def literal(address: Address) -> list[Place]:
+    """The place that a numeric address stands for; none for a name, which has to be resolved."""
+    host, port = address
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return []
+    return [(family, where) for family, _, _, _, where in found]
+
+
 async def resolve(address: Address) -> list[Place]:
     """Family and socket address of each place that a name stands for.
 
@@ -267,40 +295,40 @@ async def resolve(address: Address) -> list[Place]:
     return [(family, where) for family, _, _, _, where in found]
 
 
-async def dial(places: Iterable[Place], prepare: Prepare | None = None) -> SocketLeg:
-    """Connect to the first place that answers; `prepare` sees each socket before it connects.
+class Connecting:
+    """A socket on its way to a place."""
 
-    Raises:
-        DialError: none did; the text is the last one's reason.
-    """
-    reason = "no address to connect to"
-    for family, where in places:
+    __slots__ = ("_socket", "_where", "fd")
+
+    def __init__(self, place: Place, prepare: Prepare) -> None:
+        family, self._where = place
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self.fd = self._socket.fileno()
         try:
-            return as_leg(await _connect(family, where, prepare))
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-    raise DialError(reason)
+            self._socket.setblocking(False)
+            prepare(self._socket)
+        except BaseException:
+            self._socket.close()
+            raise
 
+    def leg(self) -> SocketLeg | None:
+        """Connect, or look how far it has come: the leg, or None while it can only be waited for.
 
-async def _connect(family: int, where: tuple[Any, ...], prepare: Prepare | None) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if prepare:
-            prepare(sock)
-        if (code := sock.connect_ex(where)) == errno.EINPROGRESS:
-            await trio.lowlevel.wait_writable(sock)
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        _raise_errno(code)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        Raises:
+            OSError: this place does not answer; says why.
+        """
+        code = self._socket.connect_ex(self._where)
+        if code == errno.EINPROGRESS:  # begun by this call; within one machine it is through by now
+            code = self._socket.connect_ex(self._where)
+        if code in (errno.EINPROGRESS, errno.EALREADY):
+            return None
+        if code not in (0, errno.EISCONN):
+            raise OSError(code, os.strerror(code))
+        return as_leg(self._socket)
 
-
-def _raise_errno(code: int) -> None:
-    if code:
-        raise OSError(code, os.strerror(code))
+    def close(self) -> None:
+        """Give it up."""
+        self._socket.close()
 
 
 def room_for_sessions(wanted: int | None) -> int:
@@ -325,4 +353,4 @@ def _address(name: tuple[str, int] | tuple[str, int, int, int]) -> Address:
 
 
 def _ioctl_int(fd: int, request: int) -> int:
-    return int(struct.unpack("i", fcntl.ioctl(fd, request, b"\0\0\0\0"))[0])
+    return int.from_bytes(fcntl.ioctl(fd, request, b"\0\0\0\0"), sys.byteorder)

@@ -15,7 +15,13 @@ class IllegalTransitionError(FinproxyError):
     """The engine was told something that cannot follow what it was told before: a defect of the shell."""
 
 
-class LegState(enum.Enum):
+class _Word(enum.Enum):
+    """A word of the tables; compared and hashed by identity (see `Leg`)."""
+
+    __hash__ = object.__hash__
+
+
+class LegState(_Word):
     """What a process can know of its own leg."""
 
     OPEN = "open"
@@ -29,7 +35,7 @@ class LegState(enum.Enum):
     """Reset, by either side, or given up by the kernel."""
 
 
-class LegAct(enum.Enum):
+class LegAct(_Word):
     """What moves a leg from one state to the next."""
 
     FIN_RECEIVED = "FIN received"
@@ -50,7 +56,7 @@ LEG_TRANSITIONS: dict[tuple[LegState, LegAct], LegState] = {
 }
 
 
-class FlowState(enum.Enum):
+class FlowState(_Word):
     """What became of the end of one endpoint's flow."""
 
     FLOWING = "flowing"
@@ -64,7 +70,7 @@ class FlowState(enum.Enum):
     """The other endpoint will never be told, or is no longer there to be told."""
 
 
-class FlowAct(enum.Enum):
+class FlowAct(_Word):
     """What moves a flow from one state to the next."""
 
     KEEP = "keep"

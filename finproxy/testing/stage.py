@@ -86,12 +86,14 @@ async def open_session(
     stage.set_toxics(*toxics)
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        for task in (readiness.run, timers.run, session.run):
+        for task in (readiness.run, timers.run):
             nursery.start_soon(task)
+        session.open()
         try:
             yield stage
         except BaseException as error:
             failure = error  # raised outside of the nursery: a test's failure is better read in no group
+        session.abort("the stage was left")
         nursery.cancel_scope.cancel()
     if failure:
         raise failure

@@ -124,11 +124,13 @@ async def _session(kind: str, rules: Sequence[str]) -> AsyncIterator[Setup]:
         Surroundings(readiness, timers, Recorder([observe])),
     )
     async with trio.open_nursery() as nursery:
-        for task in (readiness.run, timers.run, session.run):
+        for task in (readiness.run, timers.run):
             nursery.start_soon(task)
+        session.open()
         with trio.fail_after(5):
             await happened["session.opened"].wait()
             yield Setup(client, server, session, happened["session.closed"])
+        session.abort("the check is over")
         nursery.cancel_scope.cancel()
     for endpoint in (client, server):
         if isinstance(endpoint, SocketEndpoint):

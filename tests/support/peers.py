@@ -61,8 +61,10 @@ def patience(waiting_for: str) -> Iterator[None]:
 class Peer:
     """One end of a TCP connection that does as it is told."""
 
-    def __init__(self, sock: trio.socket.SocketType) -> None:
+    def __init__(self, sock: trio.socket.SocketType, met: OSError | None = None) -> None:
         self._socket = sock
+        self._met = met
+        """A reset that came while it was still connecting, to be met by its first read."""
         _OPEN.append(self)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -124,6 +126,9 @@ class Peer:
 
     async def receive_some(self, most: int = 65536) -> bytes:
         """Whatever is there; nothing at EOF."""
+        if met := self._met:
+            self._met = None
+            raise met
         with patience("bytes or a FIN"):
             return await self._socket.recv(most)
 
@@ -207,6 +212,8 @@ async def connect(address: Address, *, receive_buffer: int | None = None) -> Pee
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         with patience(f"a connection to {address}"):
             await sock.connect(address)
+    except ConnectionResetError as error:  # accepted and turned away before it could look
+        return Peer(sock, error)
     except BaseException:
         sock.close()
         raise

@@ -8,10 +8,10 @@ import socket
 import pytest
 import trio
 
-from finproxy import relay, server
+from finproxy import relay, server, sockets
 from finproxy.legs import Leg
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
-from finproxy.sockets import SocketLeg, as_leg
+from finproxy.sockets import SocketLeg
 from tests.support.peers import Peer, connect, listening, patience
 from tests.support.stage import Stage, both_ways, proxy_before, stage
 
@@ -262,15 +262,18 @@ async def test_writer_stops_when_the_reader_stops(near: str) -> None:
 
 
 def test_a_leg_sends_small_messages_at_once_probes_silent_peers_and_loses_no_urgent_byte() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_connection(server.getsockname()) as sock,
-    ):
-        as_leg(sock)
+    with sockets.listen(("127.0.0.1", 0)) as listener:
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()) as dialled, listener.accept()[0] as accepted:
+            sockets.as_leg(dialled)
+            sockets.accepted_leg(accepted)
 
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
+            for sock in (dialled, accepted):
+                assert not sock.getblocking()
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
 @pytest.fixture(params=[EpollReadiness, TrioReadiness])
