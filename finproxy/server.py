@@ -254,20 +254,21 @@ class Proxy:
 
     def _begin(self, arrival: _Arrival, server: sockets.SocketLeg) -> None:
         """Both legs are there: a session begins."""
+        number = arrival.number
+        del self._arrivals[number]
         try:
+            in_force = self._in_force(number)
             legs: dict[Leg, LegIO] = {Leg.CLIENT: arrival.client, Leg.SERVER: server}
-            in_force = self._in_force(arrival.number)
-            session = Session(arrival.number, legs, self._book(arrival.number, in_force), self._around)
+            session = Session(number, legs, self._book(number, in_force), self._around)
             if in_force:
                 session.change_toxics(in_force)
+            self.sessions[number] = session
+            session.open(partial(self._ended, number))
         except Exception as error:
             # A session deals with its own defects; this one kept it from coming into being.
+            self.sessions.pop(number, None)
             server.abort()
             self._crash(arrival, error)
-            return
-        del self._arrivals[arrival.number]
-        self.sessions[arrival.number] = session
-        session.open(partial(self._ended, arrival.number))
 
     def _ended(self, number: int) -> None:
         del self.sessions[number]
@@ -291,7 +292,7 @@ class Proxy:
         if arrival.dial:
             arrival.dial.cancel()
         arrival.client.abort()
-        del self._arrivals[arrival.number]
+        self._arrivals.pop(arrival.number, None)
         self._one_served()
 
     def _book(self, number: int, in_force: list[InForce]) -> RuleBook:

@@ -155,9 +155,9 @@ def test_refused(fin_proxy):
 
 def test_crash(echo, fin_proxy, monkeypatch):
     from finproxy.session import Session
-    def crash(self):
+    def crash(self, over):
         raise RuntimeError("a defect")
-    monkeypatch.setattr(Session, "run", crash)
+    monkeypatch.setattr(Session, "open", crash)
     proxy = fin_proxy(echo)
     with contextlib.suppress(ConnectionResetError):  # it may come while it is still connecting
         proxy.connect()
