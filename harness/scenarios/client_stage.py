@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.background import Background
 from harness.program import Exit, Program, StillRunningError
 from harness.proxied import HasAddress
-from harness.scenarios.messages import HALF, ONE
+from harness.scenarios.messages import HALF, ONE, http_answer
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.stage import Stage
 from harness.scenarios.subjects import ClientSubject
@@ -94,5 +94,5 @@ class ClientStage(Stage):
     def run(self, script: Script, times: int = 2) -> Seen:
         """Let the client ask such a server through a proxy with the scenario's rules."""
         server = self.serve(script)
-        proxy = self.open_proxy(server, half=HALF)
+        proxy = self.open_proxy(server, half=HALF, first=len(http_answer(ONE)))
         return self.watch(self.start(proxy, times), server.requests)

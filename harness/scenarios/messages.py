@@ -13,6 +13,12 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 """What goes through any relay, also through one that understands HTTP."""
 
 
+def upload_head(size: int, path: str = "/", host: str = "localhost") -> bytes:
+    """The header of a POST whose body has so many bytes."""
+    lines = (f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {size}", "", "")
+    return "\r\n".join(lines).encode()
+
+
 def http_answer(body: bytes, *, with_length: bool = True, close: bool = False) -> bytes:
     """An answer: of HTTP/1.1 with the body's length, or of HTTP/1.0, delimited by the connection's end."""
     version, length = ("1.1", f"Content-Length: {len(body)}\r\n") if with_length else ("1.0", "")

@@ -74,20 +74,19 @@ class RelayStage(Stage):
         self.keep(watching, lambda: watching.__exit__(None, None, None))
         return seen
 
-    def asked(self) -> Pair:
+    def asked(self, request: bytes = REQUEST, receive_buffer: int | None = None) -> Pair:
         """A connection through the relay over which a request has come to the upstream.
 
         The request goes first: a relay that understands HTTP connects to its upstream only then.
+        `receive_buffer` is that of the client, in bytes, so that its window is small.
 
         Raises:
             CheckFailedError: it did not come, though nothing unusual has been done yet.
 
         """
         _ = self._seen  # from before anything can happen
-        client = socket.create_connection(self.relay.address, self.patience)
-        self.keep(client, client.close)
-        client.settimeout(self.patience)
-        client.sendall(REQUEST)
+        client = self._client(receive_buffer)
+        client.sendall(request)
         server = self._accept()
         self._must_come(server)
         return self._paired(client, server)
@@ -108,6 +107,15 @@ class RelayStage(Stage):
             )
         return ()
 
+    def _client(self, receive_buffer: int | None) -> socket.socket:
+        client = socket.socket()
+        self.keep(client, client.close)
+        if receive_buffer is not None:  # only before connect() does it settle the window
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(self.patience)
+        client.connect(self.relay.address)
+        return client
+
     def _accept(self) -> socket.socket:
         self._listener.settimeout(self.patience)
         try:
@@ -122,7 +130,7 @@ class RelayStage(Stage):
 
     def _must_come(self, server: socket.socket) -> None:
         got = b""
-        while not got.endswith(b"\r\n\r\n"):
+        while b"\r\n\r\n" not in got:
             some = server.recv(65536)
             if not some:
                 raise CheckFailedError(f"expected a request to come through the relay, found {got!r} and FIN")

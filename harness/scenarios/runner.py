@@ -24,12 +24,16 @@ from harness.scenarios.verdicts import (
     Judgement,
     NotApplicableError,
     NotObservedError,
+    WrongCloseError,
     failed,
     not_applicable,
     not_observed,
 )
 
 _STAGES: Mapping[str, Callable[..., Stage]] = {SERVER: ServerStage, CLIENT: ClientStage, RELAY: RelayStage}
+
+
+_NOT_THAT_FAR = not_observed("the play did not get that far")
 
 
 def run_scenario(name: str, subject: Subject, background: Background, **parameters: float) -> Outcome:
@@ -62,6 +66,8 @@ def _judged(play: Play, stage: Stage) -> Found:
         found = _both(not_applicable(str(why)))
     except (NotObservedError, WireError, SourceUnavailableError) as why:
         found = _both(not_observed(str(why)))
+    except WrongCloseError as why:
+        found = Found(_NOT_THAT_FAR, failed(str(why)))
     except StartError as why:
         stage.fact(str(why))
         return _spoilt(f"it did not start: {_first_line(why)}")
@@ -73,7 +79,7 @@ def _judged(play: Play, stage: Stage) -> Found:
 
 
 def _spoilt(why: str) -> Found:
-    return Found(failed(why), not_observed("the play did not get that far"))
+    return Found(failed(why), _NOT_THAT_FAR)
 
 
 def _both(judgement: Judgement) -> Found:

@@ -14,6 +14,8 @@ CLIENT: Final = "client"
 RELAY: Final = "relay"
 KINDS: Final = (SERVER, CLIENT, RELAY)
 """Who can be tried."""
+WIRE: Final = "wire"
+"""What a server's plays with a kept-out FIN need: a technique that holds a bare FIN segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Scenario:
     """Seconds that the whole play may take."""
     parameters: tuple[Parameter, ...] = ()
     needs: tuple[str, ...] = ()
-    """What it takes to observe it: "wire" is a technique that keeps a bare FIN segment out."""
+    """What it takes to observe it with a server: WIRE."""
 
     def settled(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters: those given, and the defaults of the others.

@@ -4,7 +4,6 @@ This module must not know any scenario, nor what is right.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import finproxy
 from harness.drawing.diagram import connection_diagram
@@ -71,6 +70,11 @@ def resets_told(ends: Mapping[str, ProxiedEnd]) -> Iterator[str]:
                 yield f"the kernel reports: {event.kind} at the {name}{why}"
 
 
+def came(session: ProxiedSession, event: str, leg: str) -> bool:
+    """Whether the proxy has recorded this event of this leg."""
+    return any(record.event == event and _leg(record) == leg for record in session.records)
+
+
 def how_closed(records: Sequence[finproxy.Record]) -> CloseVerdict:
     """How the real ends closed a session and who was first, by the proxy's journal.
 
@@ -93,5 +97,5 @@ def how_closed(records: Sequence[finproxy.Record]) -> CloseVerdict:
     return CloseVerdict(CloseKind.CLEAN_FIN, first, f"FIN both ways, the {first}'s first")
 
 
-def _leg(record: Any) -> str:
-    return str(record.leg.value)
+def _leg(record: finproxy.Record) -> str:
+    return record.leg.value if record.leg else ""

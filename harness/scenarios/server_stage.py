@@ -18,6 +18,7 @@ from harness.proxied import BackgroundProxy
 from harness.proxied_session import ProxiedSession
 from harness.rows import SocketRow
 from harness.scenarios.scenario import Scenario
+from harness.scenarios.seeing import came
 from harness.scenarios.stage import Stage
 from harness.scenarios.subjects import ServerSubject
 from harness.scenarios.verdicts import (
@@ -179,15 +180,18 @@ class ServerStage(Stage):
 
     # --- the server's end -------------------------------------------------------------------------
 
-    def row(self, session: ProxiedSession) -> SocketRow | None:
-        """What the kernel shows of the server's end now."""
+    def state(self, session: ProxiedSession) -> TcpState | None:
+        """The state of the server's end now."""
         session.server.match("ESTABLISHED")  # takes a fresh look
-        return session.server.row
+        return session.server.state
+
+    def row(self, session: ProxiedSession) -> SocketRow | None:
+        """What the kernel shows of the server's end now; None once it has forgotten it."""
+        return None if self.state(session) is TcpState.CLOSED else session.server.row
 
     def is_established(self, session: ProxiedSession) -> bool:
         """Whether the server's end has seen no FIN and sent none."""
-        row = self.row(session)
-        return row is not None and row.state is TcpState.ESTABLISHED
+        return self.state(session) is TcpState.ESTABLISHED
 
     def has_read_all(self, session: ProxiedSession) -> bool:
         """Wait until the server has accepted the connection and read what was sent; whether it has."""
@@ -216,17 +220,10 @@ class ServerStage(Stage):
 
     def server_end(self, session: ProxiedSession) -> End:
         """Wait for the end of the server's flow: what the proxy received. A reset after a FIN counts."""
-
-        def came(event: str) -> bool:
-            return any(
-                record.event == event and record.leg is not None and record.leg.value == "server"
-                for record in session.records
-            )
-
-        wait_until(lambda: came("fin.received") or came("reset.received"), threading.Event(), self.patience)
-        if came("reset.received"):
+        wait_until(lambda: _has_ended(session), threading.Event(), self.patience)
+        if came(session, "reset.received", "server"):
             return End.RESET
-        return End.FIN if came("fin.received") else End.NOTHING
+        return End.FIN if came(session, "fin.received", "server") else End.NOTHING
 
     def must_send_fin(self, session: ProxiedSession) -> Judgement:
         """Whether the server ends its flow as it should."""
@@ -235,8 +232,16 @@ class ServerStage(Stage):
             return passed("it sent its FIN")
         if found is End.RESET:
             return failed("it reset the connection")
-        state = row.state if (row := self.row(session)) else "no row"
-        return failed(f"it sent no FIN within {self._patience:g} s; its end is in {state}")
+        return failed(f"it sent no FIN within {self._patience:g} s; its end is in {self.state(session)}")
+
+    def ladders(self, session: ProxiedSession) -> Judgement:
+        """Whether both ends take the ladders that are prescribed; what can still come is waited for."""
+        wrong = self.ladders_of(session.ends)
+        return failed(wrong) if wrong else passed("it sent its FIN, and both ends took their ladders")
+
+
+def _has_ended(session: ProxiedSession) -> bool:
+    return came(session, "fin.received", "server") or came(session, "reset.received", "server")
 
 
 def _accepts(program: Program) -> bool:

@@ -14,9 +14,10 @@ from harness.background import Background
 from harness.holdings import listeners
 from harness.program import Program
 from harness.proxied import BackgroundProxy, Upstream
+from harness.proxied_end import ProxiedEnd
 from harness.scenarios.outcome import Evidence, SessionSeen
 from harness.scenarios.scenario import Scenario
-from harness.scenarios.seeing import how_closed, resets_told, session_seen
+from harness.scenarios.seeing import how_closed, ladder_or_none, resets_told, session_seen
 from harness.scenarios.verdicts import Judgement
 
 _DRAWN = 4
@@ -95,6 +96,14 @@ class Stage:
         for session, _ in every[:_DRAWN]:
             self.facts += resets_told(session.ends)
         return tuple(session_seen(session, self.scenario, proxy.rules) for session, proxy in every[:_DRAWN])
+
+    def ladders_of(self, ends: Mapping[str, ProxiedEnd]) -> str:
+        """Which outer end did not take the ladder that the scenario prescribes, and how; "" if none."""
+        for name, text in (("client", self.scenario.client_end), ("server", self.scenario.server_end)):
+            ladder = ladder_or_none(text)
+            if ladder and (findings := ends[name].findings(ladder, within=self.patience)):
+                return f"the {name}'s end did not take {ladder}: {findings}"
+        return ""
 
     def died(self) -> str:
         """That the subject has exited though nobody asked for it; "" if it has not."""

@@ -69,6 +69,11 @@ class ClientSubject:
         """Whether it can ask any number of times."""
         return any("{urls}" in part for part in self.command)
 
+    @property
+    def asks_twice(self) -> bool:
+        """Whether its command says that it asks more than once."""
+        return self.asks_as_told or sum(part.count("{url}") for part in self.command) > 1
+
     def arguments(self, url: str, times: int = 2) -> list[str]:
         """The command that asks this URL, so many times if it can be told; any path will be answered."""
         filled: list[str] = []

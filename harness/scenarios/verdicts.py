@@ -82,5 +82,9 @@ class NotApplicableError(Exception):
     """The scenario cannot be played with this subject; says why."""
 
 
+class WrongCloseError(Exception):
+    """The end that a play needs did not come, by the subject's fault; says what it did instead."""
+
+
 class NotObservedError(Exception):
     """The situation could not be made or seen on this machine; says why."""

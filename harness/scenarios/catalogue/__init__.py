@@ -6,6 +6,7 @@ This package must not know how a scenario is played.
 from harness.errors import UsageError
 from harness.scenarios.catalogue.closes import CLOSES
 from harness.scenarios.catalogue.half_close import HALF_CLOSE
+from harness.scenarios.catalogue.held import HELD
 from harness.scenarios.catalogue.leaks import LEAKS
 from harness.scenarios.catalogue.resets import RESETS
 from harness.scenarios.catalogue.reuse import REUSE
@@ -19,6 +20,7 @@ GROUPS: dict[str, tuple[Scenario, ...]] = {
     "kept connections": REUSE,
     "leaks": LEAKS,
     "shutdown": SIGTERM,
+    "a FIN kept out": HELD,
 }
 """Title of a group to its scenarios, in the order in which reports show them."""
 

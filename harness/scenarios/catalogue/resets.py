@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.scenarios.scenario import CLIENT, RELAY, Scenario
+from harness.scenarios.scenario import CLIENT, RELAY, SERVER, Parameter, Scenario
 
 RESETS: Final = (
     Scenario(
@@ -82,5 +82,26 @@ RESETS: Final = (
         ),
         rests_on="RFC 9112 section 8; RFC 9293 section 3.6.1",
         incidents=("AsyncHttpClient/async-http-client#776",),
+    ),
+    Scenario(
+        name="early-response-unread-body",
+        title="The answer comes before the request's body has been read",
+        subjects=(SERVER, RELAY),
+        does="the server answers early; the client goes on sending the body, and reads the answer then",
+        client_end="the whole answer",
+        server_end="it reads on for a while before it closes, so that it need not reset",
+        explanation=(
+            "A server that refuses an upload answers before it has read the body. If it then closes "
+            "with bytes unread, its kernel sends a reset, which can destroy the answer on its way: "
+            "the client sees a broken connection instead of 413. Hence lingering close: end the own "
+            "flow, read on for a while, then close. A relay must deliver the answer though its other "
+            "direction has just been reset."
+        ),
+        rests_on="RFC 9112 section 9.6, the TCP reset problem; RFC 9293 section 3.6.1 (SHLD-3)",
+        incidents=("dotnet/runtime#57186", "encode/httpcore#723", "h2o/h2o#2534", "hyperium/hyper#3078"),
+        parameters=(
+            Parameter("body", 1_000_000, "bytes that the request announces"),
+            Parameter("wait", 1.0, "seconds within which an answer counts as early"),
+        ),
     ),
 )

@@ -9,14 +9,13 @@ import socket
 from harness.contract.subject import End, read_end
 from harness.scenarios.messages import BODY
 from harness.scenarios.relay_stage import ANSWER, Pair, RelayStage, read_body, released
-from harness.scenarios.seeing import ladder_or_none
 from harness.scenarios.stage import Found
 from harness.scenarios.verdicts import Judgement, NotApplicableError, failed, passed
 
 
 def clean_client_close(stage: RelayStage) -> Found:
     """One exchange, then the client closes, then the server."""
-    pair = _exchanged(stage)
+    pair = exchanged(stage)
     pair.client.shutdown(socket.SHUT_WR)
     arrived = fin_arrives(pair.server, "client", "server")
     pair.server.shutdown(socket.SHUT_WR)
@@ -26,7 +25,7 @@ def clean_client_close(stage: RelayStage) -> Found:
 
 def clean_server_close(stage: RelayStage) -> Found:
     """One exchange, then the server closes, then the client."""
-    pair = _exchanged(stage)
+    pair = exchanged(stage)
     pair.server.shutdown(socket.SHUT_WR)
     arrived = fin_arrives(pair.client, "server", "client")
     pair.client.shutdown(socket.SHUT_WR)
@@ -36,7 +35,7 @@ def clean_server_close(stage: RelayStage) -> Found:
 
 def data_after_fin(stage: RelayStage) -> Found:
     """The server has closed both ways; what the client still sends meets a reset, and harms nobody else."""
-    pair = _exchanged(stage)
+    pair = exchanged(stage)
     pair.server.close()
     stage.fact(f"when the server had closed, the client read {read_end(pair.client)}")
     with contextlib.suppress(ConnectionError):
@@ -45,7 +44,7 @@ def data_after_fin(stage: RelayStage) -> Found:
         pair.ends["relay's server leg"].wait_for("CLOSED", within=stage.patience)
     pair.client.close()
     gone = released(stage, pair)
-    _exchanged(stage)
+    exchanged(stage)
     close = (
         passed("it let go of both legs") if gone else failed("it still holds a leg of the dead connection")
     )
@@ -55,7 +54,7 @@ def data_after_fin(stage: RelayStage) -> Found:
 _RELAYED = passed("it relayed a request and its answer")
 
 
-def _exchanged(stage: RelayStage) -> Pair:
+def exchanged(stage: RelayStage) -> Pair:
     """A connection over which a request and its answer went."""
     if stage.subject.http:
         raise NotApplicableError("it relays messages of HTTP, not connections")
@@ -79,11 +78,8 @@ def _worse(*judgements: Judgement) -> Judgement | None:
 
 
 def _ladders(stage: RelayStage, pair: Pair) -> Judgement:
-    wanted = {"client": stage.scenario.client_end, "server": stage.scenario.server_end}
-    for name, text in wanted.items():
-        ladder = ladder_or_none(text)
-        if ladder and (findings := pair.ends[name].findings(ladder, within=stage.patience)):
-            return failed(f"the {name}'s end did not take {ladder}: {findings}")
+    if wrong := stage.ladders_of(pair.ends):
+        return failed(wrong)
     if not released(stage, pair):
         return failed("both ends have closed, and it still holds a leg")
     return passed("it passed both FINs on, and let go of both legs")

@@ -5,14 +5,23 @@ This module must not know how outcomes are told.
 
 import socket
 import struct
+import threading
 
 from harness.contract.subject import End, read_end
 from harness.errors import CheckFailedError
+from harness.output import wait_until
 from harness.scenarios.freezing import frozen
-from harness.scenarios.messages import BODY, http_answer
-from harness.scenarios.relay_stage import ANSWER, RelayStage, read_all, read_body
+from harness.scenarios.messages import BODY, http_answer, upload_head
+from harness.scenarios.relay_stage import ANSWER, Pair, RelayStage, read_all, read_body
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import Judgement, NotObservedError, failed, non_strict, passed
+from harness.scenarios.verdicts import (
+    Judgement,
+    NotApplicableError,
+    NotObservedError,
+    failed,
+    non_strict,
+    passed,
+)
 
 _HALF = len(BODY) // 2
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -52,13 +61,41 @@ def rst_after_full_response(stage: RelayStage) -> Found:
     with frozen(stage.relay):
         pair.server.sendall(ANSWER)
         _reset(pair.server)
-        try:
-            pair.ends["relay's server leg"].wait_for("CLOSED", within=stage.patience)
-        except CheckFailedError as error:
-            raise NotObservedError("the server's reset was not seen to arrive at the relay") from error
+        _wait_until_reset(stage, pair)
     got, end = read_all(pair.client)
     body = got.partition(b"\r\n\r\n")[2]
     return Found(_whole_or_reset(body, end), _ended(end))
+
+
+def early_response_unread_body(stage: RelayStage) -> Found:
+    """The server answers and closes while a body is under way to it: its kernel resets the connection."""
+    try:
+        pair = stage.asked(upload_head(int(stage.parameters["body"])))
+    except CheckFailedError as error:
+        raise NotApplicableError("it does not pass a request on before it has the whole body") from error
+    pair.client.sendall(bytes(_HALF))
+    if not wait_until(lambda: _is_unread(pair), threading.Event(), stage.patience):
+        raise NotApplicableError("it does not pass a body on before it has all of it")
+    with frozen(stage.relay):
+        pair.server.sendall(ANSWER)
+        pair.server.close()  # what it has not read makes a reset of it
+        _wait_until_reset(stage, pair)
+    got, end = read_all(pair.client)
+    return Found(_whole_or_reset(got.partition(b"\r\n\r\n")[2], end), _ended(end))
+
+
+def _is_unread(pair: Pair) -> bool:
+    """Whether some of the body waits at the server's end."""
+    pair.ends["server"].match("ESTABLISHED")  # takes a fresh look
+    row = pair.ends["server"].row
+    return row is not None and bool(row.receive_queue)
+
+
+def _wait_until_reset(stage: RelayStage, pair: Pair) -> None:
+    try:
+        pair.ends["relay's server leg"].wait_for("CLOSED", within=stage.patience)
+    except CheckFailedError as error:
+        raise NotObservedError("the server's reset was not seen to arrive at the relay") from error
 
 
 def _as_sent(body: bytes) -> Judgement:

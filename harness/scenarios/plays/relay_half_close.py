@@ -8,10 +8,12 @@ import threading
 
 from harness.contract.subject import End
 from harness.scenarios.messages import BODY
-from harness.scenarios.plays.relay_closes import fin_arrives
+from harness.scenarios.plays.relay_closes import exchanged, fin_arrives
 from harness.scenarios.relay_stage import ANSWER, RelayStage, read_all
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import Judgement, failed, informed, passed
+from harness.scenarios.verdicts import Judgement, Verdict, failed, informed, passed
+
+_MORE = b"still sending\n" * 1000
 
 
 def half_close_request(stage: RelayStage) -> Found:
@@ -30,6 +32,23 @@ def half_close_request(stage: RelayStage) -> Found:
         stage.fact("the relay had reset the server's connection before the answer")
     got, end = read_all(pair.client)
     return Found(_whole(got, end), close)
+
+
+def half_close_response(stage: RelayStage) -> Found:
+    """The server ends its flow behind its answer; the client goes on sending, and closes then."""
+    pair = exchanged(stage)
+    pair.server.shutdown(socket.SHUT_WR)
+    arrived = fin_arrives(pair.client, "server", "client")
+    try:
+        pair.client.sendall(_MORE)
+        pair.client.shutdown(socket.SHUT_WR)
+    except ConnectionError:
+        stage.fact("the relay had reset the client's connection before it could send on")
+    got, end = read_all(pair.server)
+    told = f"{len(got)} of {len(_MORE)} bytes came that the client sent after the server's FIN, then {end}"
+    if arrived.verdict is Verdict.PASS and end is not End.FIN:
+        arrived = failed(f"the client sent FIN, and the server read {end}")
+    return Found(passed(told) if got == _MORE else failed(told), arrived)
 
 
 def _whole(got: bytes, end: End) -> Judgement:

@@ -7,7 +7,6 @@ import socket
 
 from harness.contract.subject import End, read_end
 from harness.proxied_session import ProxiedSession
-from harness.scenarios.seeing import ladder_or_none
 from harness.scenarios.server_stage import ServerStage
 from harness.scenarios.stage import Found
 from harness.scenarios.verdicts import (
@@ -42,17 +41,6 @@ def clean_server_close(stage: ServerStage) -> Found:
     return Found(_ANSWERED, _fin_and_ladders(stage, session))
 
 
-def fin_never_comes(stage: ServerStage) -> Found:
-    """The server closes, the client never does: nobody may go on holding the server's socket."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
-    if close.verdict is Verdict.PASS and stage.is_held(session):
-        held = f"{session.server.owner} still holds it in FIN-WAIT-2 after {stage.subject.patience:g} s"
-        return Found(_ANSWERED, failed(held))
-    return Found(_ANSWERED, close)
-
-
 def data_after_fin(stage: ServerStage) -> Found:
     """The server has closed both ways: bytes from the client meet a reset, and harm nobody else."""
     client = stage.asked(stage.closing)
@@ -78,7 +66,7 @@ def time_wait_side(stage: ServerStage) -> Found:
         client.close()
         stage.proxy.session.closed(within=stage.patience)
     sessions = stage.proxy.sessions
-    servers = sum(_is_in_time_wait(stage, session) for session in sessions)
+    servers = sum(stage.state(session) is TcpState.TIME_WAIT for session in sessions)
     clients = sum(session.client.state is TcpState.TIME_WAIT for session in sessions)
     told = f"of {cycles} connections {servers} are in TIME-WAIT at the server, {clients} at the client"
     return Found(_ANSWERED, passed(told) if (servers, clients) == (cycles, 0) else failed(told))
@@ -86,22 +74,10 @@ def time_wait_side(stage: ServerStage) -> Found:
 
 def _fin_and_ladders(stage: ServerStage, session: ProxiedSession) -> Judgement:
     close = stage.must_send_fin(session)
-    if close.verdict is not Verdict.PASS:
-        return close
-    wanted = {"client": stage.scenario.client_end, "server": stage.scenario.server_end}
-    for name, text in wanted.items():
-        ladder = ladder_or_none(text)
-        if ladder and (findings := session.ends[name].findings(ladder, within=stage.patience)):
-            return failed(f"the {name}'s end did not take {ladder}: {findings}")
-    return passed("it sent its FIN, and both ends took the ladders that are prescribed")
+    return stage.ladders(session) if close.verdict is Verdict.PASS else close
 
 
 def _met_a_reset(end: End) -> Judgement:
     if end is End.RESET:
         return passed("its kernel answered the late bytes with a reset")
     return informed(f"the late bytes were answered by no reset, but {end}")
-
-
-def _is_in_time_wait(stage: ServerStage, session: ProxiedSession) -> bool:
-    row = stage.row(session)
-    return row is not None and row.state is TcpState.TIME_WAIT

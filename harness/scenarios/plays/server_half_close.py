@@ -4,12 +4,17 @@ This module must not know how outcomes are told.
 """
 
 import socket
+import threading
 
+from harness.contract.subject import End
 from harness.errors import CheckFailedError
+from harness.output import wait_until
+from harness.proxied_session import ProxiedSession
 from harness.scenarios.freezing import frozen
+from harness.scenarios.seeing import came
 from harness.scenarios.server_stage import ServerStage
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import NotApplicableError, NotObservedError, Verdict
+from harness.scenarios.verdicts import NotApplicableError, NotObservedError, Verdict, failed, informed, passed
 
 
 def half_close_request(stage: ServerStage) -> Found:
@@ -46,3 +51,32 @@ def half_close_swallowed(stage: ServerStage) -> Found:
         raise NotApplicableError("it closes after each answer")
     session.release("client")
     return Found(answered, stage.must_send_fin(session))
+
+
+def half_close_response(stage: ServerStage) -> Found:
+    """The server's flow has ended; bytes of the client still come. Whether it reads them is reported."""
+    client = stage.asked(stage.closing)
+    session = stage.proxy.session_of(client)
+    close = stage.must_send_fin(session)
+    if close.verdict is not Verdict.PASS:
+        return Found(_ANSWERED, close)
+    with frozen(stage.server):
+        client.sendall(b"more")
+        came = wait_until(lambda: _came(stage, session), threading.Event(), stage.patience)
+    if stage.server_end(session) is End.RESET:
+        return Found(_ANSWERED, informed("it had closed both ways: the late bytes met a reset"))
+    if not came or not stage.has_read_all(session):
+        stage.fact("it left the late bytes unread")
+    client.shutdown(socket.SHUT_WR)
+    if stage.is_held(session):
+        return Found(_ANSWERED, failed("both flows have ended, and it still holds the socket"))
+    return Found(_ANSWERED, informed("it went on reading after its FIN, and let go of the socket in the end"))
+
+
+_ANSWERED = passed("it answered a plain request")
+
+
+def _came(stage: ServerStage, session: ProxiedSession) -> bool:
+    """Whether the late bytes have arrived: they wait to be read, or were answered by a reset."""
+    row = stage.row(session)
+    return bool(row and row.receive_queue) or came(session, "reset.received", "server")

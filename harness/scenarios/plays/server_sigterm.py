@@ -9,7 +9,6 @@ from collections import Counter
 from harness.contract.backlog import RESET, WAITING, fates
 from harness.contract.protocols import Protocol
 from harness.contract.subject import Subject, Terms
-from harness.program import Exit
 from harness.proxied_session import ProxiedSession
 from harness.scenarios.freezing import frozen
 from harness.scenarios.server_stage import ServerStage
@@ -31,7 +30,7 @@ def idle_peer(stage: ServerStage) -> Found:
     client = stage.kept()
     session = stage.proxy.session_of(client)
     stage.signal()
-    exited = _exited(stage, stage.exit())
+    exited = exits(stage)
     return Found(exited, stage.must_send_fin(session))
 
 
@@ -42,7 +41,7 @@ def unused_connection(stage: ServerStage) -> Found:
     session = stage.proxy.session_of(client)
     stage.has_read_all(session)  # it has accepted the connection, if it accepts before bytes come
     stage.signal()
-    exited = _exited(stage, stage.exit())
+    exited = exits(stage)
     ended = stage.server_end(session)
     return Found(exited, informed(f"the client that had sent nothing read {ended}"))
 
@@ -57,7 +56,7 @@ def inflight(stage: ServerStage) -> Found:
     stage.signal()
     answered = stage.answer(client, protocol)
     close = stage.must_send_fin(session)
-    exited = _exited(stage, stage.exit())
+    exited = exits(stage)
     return Found(answered if answered.verdict is not Verdict.PASS else exited, close)
 
 
@@ -107,7 +106,9 @@ def _asks_again(stage: ServerStage, kept: socket.socket, session: ProxiedSession
     return Found(answered, stage.must_send_fin(session))
 
 
-def _exited(stage: ServerStage, ended: Exit | None) -> Judgement:
+def exits(stage: ServerStage) -> Judgement:
+    """Wait until it ends: within its grace, with the code of a clean end?"""
+    ended = stage.exit()
     if ended is None:
         return failed(f"it was still running {stage.grace:g} s after the signal")
     if ended.code not in stage.subject.exit_codes:

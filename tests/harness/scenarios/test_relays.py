@@ -10,10 +10,13 @@ from harness.scenarios import RelaySubject, Verdict, scenarios_for
 from tests.harness.connections import needs_linux
 
 from .subjects import (
-    CLEANS_UP_RESETS,
     CLOSES_BOTH,
     DIES_OF_AN_ERROR,
     GOOD_RELAY,
+    LEAKS_LEGS,
+    LOOKS_FOR_ERRORS_FIRST,
+    MAKES_FIN_OF_RESETS,
+    MAKES_RESETS_OF_FIN,
     SWALLOWS_FIN,
     try_relay,
 )
@@ -43,10 +46,44 @@ def test_a_relay_that_swallows_the_fin_fails(background: Background) -> None:
 
 
 def test_a_relay_that_makes_a_fin_of_a_reset_fails_where_only_the_end_tells(background: Background) -> None:
-    with_length = try_relay("rst-mid-response", background, CLEANS_UP_RESETS)
-    without = try_relay("rst-close-delimited", background, CLEANS_UP_RESETS)
+    with_length = try_relay("rst-mid-response", background, MAKES_FIN_OF_RESETS)
+    without = try_relay("rst-close-delimited", background, MAKES_FIN_OF_RESETS)
     assert (with_length.verdict, without.verdict) == (Verdict.NON_STRICT, Verdict.FAIL)
     assert "RST came out as FIN" in without.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("half-close-response", "of 14000 bytes came that the client sent after the server's FIN"),
+        ("stuck-fin-wait1", "bytes came, then"),
+    ],
+)
+def test_a_relay_that_closes_both_ways_loses_what_is_under_way(
+    name: str, told: str, background: Background
+) -> None:
+    outcome = try_relay(name, background, CLOSES_BOTH)
+    assert outcome.verdict is Verdict.FAIL
+    assert told in outcome.told()
+
+
+@pytest.mark.parametrize("name", ["fin-mid-body", "clean-client-close", "stuck-fin-wait1"])
+def test_a_relay_that_makes_a_reset_of_a_fin_fails(name: str, background: Background) -> None:
+    outcome = try_relay(name, background, MAKES_RESETS_OF_FIN)
+    assert outcome.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", ["rst-after-full-response", "early-response-unread-body"])
+def test_a_relay_that_looks_for_errors_first_loses_the_body(name: str, background: Background) -> None:
+    outcome = try_relay(name, background, LOOKS_FOR_ERRORS_FIRST)
+    assert outcome.behaviour.verdict is Verdict.NON_STRICT, outcome.told()
+    assert "0 of 20000 bytes of the body came, then RST" in outcome.reason
+
+
+def test_a_relay_that_leaks_its_legs_is_over_its_budget(background: Background) -> None:
+    outcome = try_relay("close-wait-budget", background, LEAKS_LEGS, patience=0.5, cycles=3)
+    assert outcome.close.verdict is Verdict.FAIL
+    assert "6 of 6 legs are left in CLOSE-WAIT" in outcome.reason
 
 
 def test_a_relay_that_dies_of_an_error_is_said_to_have_died(background: Background) -> None:
