@@ -44,9 +44,13 @@ _orders = st.lists(st.integers(0, 1_000), max_size=12)
 class Shell:
     """A model of the shell around the engine: it knows which events are possible, and keeps books."""
 
-    def __init__(self, book: Iterable[Rule], *, asks_for_fins: bool = False) -> None:
+    def __init__(
+        self, book: Iterable[Rule], *, asks_for_fins: bool = False, toxics: Iterable[RuleBook] = ()
+    ) -> None:
         self._asks_for_fins = asks_for_fins
-        self.engine = Engine(RuleBook(InPlay(rule) for rule in book))
+        self._toxics = list(toxics)
+        """What the toxics may change the rules to."""
+        self.engine = Engine(self._toxics[0] if self._toxics else RuleBook(InPlay(rule) for rule in book))
         self.heard: list[events.Event] = []
         self.said: list[commands.Command] = []
         self.at = 0.0
@@ -83,6 +87,10 @@ class Shell:
         found += [events.ActionRequested(t, leg, rules.Hold()) for leg in Leg if self._can_hold(leg)]
         if self._asks_for_fins:
             found += [events.ActionRequested(t, leg, rules.SendFin()) for leg in Leg]
+        if self._toxics:
+            acts = (rules.FullClose(), rules.SendReset())
+            found += [events.ActionRequested(t, leg, act, "toxic") for leg in Leg for act in acts]
+            found += [events.RulesChanged(t, book) for book in self._toxics]
         found += [events.Released(t, leg) for leg in Leg if self._can_release(leg)]
         found += [events.ResetReceived(t, leg) for leg in here]
         found += [events.LegFailed(t, leg, "timed out") for leg in here]
@@ -199,6 +207,33 @@ def test_no_possible_order_is_illegal_and_no_leg_is_touched_after_it_was_given_u
     book: list[Rule], order: list[int]
 ) -> None:
     Shell(book).follow(order)  # raises IllegalTransitionError, or fails in Shell._carry_out
+
+
+_toxic_books = st.lists(
+    st.lists(
+        st.builds(InPlay, st.builds(Rule, any_leg, _triggers, _actions), toxic=st.sampled_from("ab")),
+        max_size=3,
+    ).map(RuleBook),
+    min_size=2,
+    max_size=3,
+)
+
+
+@settings(max_examples=600)
+@given(_toxic_books, _orders)
+def test_toxics_that_come_and_go_make_no_order_illegal(books: list[RuleBook], order: list[int]) -> None:
+    Shell([], toxics=books).follow(order)
+
+
+@settings(max_examples=600)
+@given(_toxic_books, _orders)
+def test_no_toxic_keeps_anything_once_it_is_gone(books: list[RuleBook], order: list[int]) -> None:
+    shell = Shell([], toxics=books)
+    shell.follow(order)
+    if not shell.engine.over:
+        shell.tell(events.RulesChanged(shell.at, RuleBook()))
+    kept = [shell.engine.endpoint(leg).kept for leg in Leg]
+    assert shell.engine.over or not [each for each in kept if each and each.by.toxic]
 
 
 @given(_rule_lists, _orders)
