@@ -24,6 +24,7 @@ from .server import Proxy
 from .settings import Settings
 from .shell import Surroundings
 from .timers import Timers
+from .toxics.values import Toxic
 from .wire_watch import WireWatch, open_watch
 
 
@@ -32,6 +33,7 @@ async def open_proxy(
     upstream: str | Address,
     rules: Iterable[str | Rule] = (),
     *,
+    toxics: Iterable[Toxic] = (),
     listen: str | Address = "0",
     observers: Iterable[Observer] = (),
     readiness: Readiness | None = None,
@@ -42,6 +44,7 @@ async def open_proxy(
     Args:
         upstream: ``"127.0.0.1:80"``, or host and port.
         rules: in the notation or as values; the first that matches wins.
+        toxics: what is done to the bytes, in the order in which they pass (finproxy.toxics).
         listen: where; by default a free port on the loopback interface.
         observers: are told every record, in order, from the first one on.
         readiness: how to wait for sockets; by default the fastest way that the system has.
@@ -49,6 +52,7 @@ async def open_proxy(
 
     Raises:
         NotationError: a rule is not in the notation.
+        ToxicError: two toxics have the same name.
         AddressError: an address is not one.
         WireError: no technique can serve a rule at wire here; says what is missing.
         ListenError: the port is taken or reserved.
@@ -57,6 +61,7 @@ async def open_proxy(
         upstream=parse_upstream(upstream) if isinstance(upstream, str) else upstream,
         listen=parse_listen(listen) if isinstance(listen, str) else listen,
         rules=tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in rules),
+        toxics=tuple(toxics),
         **settings,
     )
     async with serve(prepared, Recorder(observers), readiness) as proxy:

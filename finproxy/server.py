@@ -215,6 +215,7 @@ class Proxy:
             address=list(self.address),
             upstream=format_address(self.settings.upstream),
             rules=[str(rule) for rule in self.settings.rules],
+            toxics=[toxic.as_dict() for toxic in self.toxics],
             seed=self.settings.seed,
             technique=self.technique,
         )

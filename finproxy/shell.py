@@ -201,8 +201,10 @@ class Shell:
         """Report it in any case after a while: its reader may have room now and none later."""
 
         def late() -> None:
-            # Only a reader is waited for with a bound: what toxics keep may take as long as they say.
-            self._bound_loss(leg) if self.flows[leg].waits_in_line else self._report_loss(leg)
+            if self.flows[leg].waits_in_line:  # which takes as long as the toxics say, not as a reader likes
+                self._bound_loss(leg)
+            else:
+                self._report_loss(leg)
 
         self._start(("loss", leg), self._around.delivery_limit, late)
 

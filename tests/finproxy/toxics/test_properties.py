@@ -174,7 +174,7 @@ def test_what_toxics_lose_is_counted_and_the_rest_comes_in_order(steps: list[Ste
         assert actors[leg.other].saw is FlowEnd.FIN
 
 
-def _is_part_of(read: bytes, sent: bytes) -> bool:
+def _is_part_of(read: bytearray, sent: bytearray) -> bool:
     """Whether `read` is `sent` with some of it left out: the next eight bytes say where it goes on."""
     at = 0
     while read:
