@@ -27,6 +27,7 @@ from finproxy.toxics import (
     ToxicError,
 )
 from finproxy.toxics.values import Attributes
+from tests.support.peers import patience
 from tests.support.stage import Stage, both_ways, stage
 
 waits = pytest.mark.parametrize(
@@ -88,9 +89,7 @@ async def test_slicer(near: str, wait: Wait) -> None:
         start = trio.current_time()
         await s.near.send(bytes(range(200)))
         s.near.fin()
-        first = await s.far.receive_some()
-        assert 5 <= len(first) <= 15
-        assert first + await s.far.read_until_eof() == bytes(range(200))
+        assert await s.far.read_until_eof() == bytes(range(200))
         assert trio.current_time() - start >= 0.012  # 200 bytes are 14 pieces at the least
         await s.finish_politely()
 
@@ -145,8 +144,12 @@ async def test_reset_peer_of_a_live_session(near: str, wait: Wait) -> None:
     async with stage(near=near, readiness=wait()) as s:
         await s.near.send(b"before")
         assert await s.far.receive(6) == b"before"
-        await s.proxy.set_toxics([of(near, ResetPeer(timeout=60))])
+        await s.proxy.set_toxics([of(near, ResetPeer(timeout=3_600_000))])
         await s.near.send(b"after")
+        with patience("the bytes to come in"):
+            while s.proxy.sessions[1].bytes_from(s.near_leg) < 11:
+                await trio.lowlevel.checkpoint()
+        await s.proxy.set_toxics([of(near, ResetPeer(timeout=60))])
         assert await s.far.read_until_reset() == b""
         assert await s.near.read_until_reset() == b""
         assert await s.losses() == [(near, 5, "toxic")]
@@ -180,11 +183,11 @@ async def test_a_rule_as_a_toxic(near: str, wait: Wait) -> None:
 @waits
 async def test_a_reset_behind_latency_stays_a_reset(near: str, wait: Wait) -> None:
     async with afflicted(near, wait, Latency(latency=60)) as s:
+        start = trio.current_time()
         await s.near.send(b"ping")
         s.near.rst()
-        start = trio.current_time()
         assert await s.far.read_until_reset() == b"ping"
-        assert trio.current_time() - start >= 0.03  # half: the test may have been slow to look
+        assert trio.current_time() - start >= 0.06
 
 
 @both_ways
