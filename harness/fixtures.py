@@ -13,9 +13,10 @@ from typing import Any, Self
 import finproxy
 from harness.background import Background
 from harness.contract import ContractReport, judge_shutdown
+from harness.driving import Upstream
 from harness.errors import HarnessError
 from harness.program import Program
-from harness.proxied import BackgroundProxy, Upstream
+from harness.proxied import BackgroundProxy
 from harness.scenarios import (
     ClientSubject,
     Outcome,

@@ -1,22 +1,22 @@
-"""A proxy for code that is not async: it runs in the background, its endpoints are watched from the start.
+"""A proxy for code that is not async, wherever it runs: its endpoints are watched from the start.
 
     proxy = BackgroundProxy(background, app, "client.fin -> hold")
     idle = proxy.connect()
     proxy.wait_for("fin.held", "client")
     proxy.session.server.check("ESTABLISHED > CLOSE-WAIT")
 
-This module must not know any test framework.
+What moves it is a driver: one in this process (background_driver.py), or one on the other side of the control
+API (remote/proxy_driver.py). This module must not know any test framework, nor where the proxy runs.
 """
 
 import socket
-from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
-
-import trio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import finproxy
 from harness.background import Background
+from harness.background_driver import BackgroundDriver
+from harness.driving import Driver, Upstream, address_of
 from harness.errors import HarnessError, UsageError
 from harness.proxied_session import ProxiedSession
 from harness.story import Story
@@ -27,38 +27,36 @@ class ProxyFailedError(HarnessError):
     """The proxy itself failed, by a defect of its own: not what a peer did."""
 
 
-class HasAddress(Protocol):
-    """Whatever clients can connect to: a program, a scripted server, another proxy."""
+class WatchedProxy:
+    """A proxy in front of `upstream` until `close`, which lets go what is held and ends open sessions.
 
-    @property
-    def address(self) -> tuple[str, int]: ...  # noqa: D102 - the class says it
+    `agents` are addresses of `finproxy agent` by name, for endpoints in other network namespaces; `token` is
+    what they ask for.
+    """
 
-
-Upstream = HasAddress | str | int | tuple[str, int]
-
-
-class BackgroundProxy:
-    """A proxy in front of `upstream` until `close`, which lets go what is held and aborts open sessions."""
-
-    def __init__(self, background: Background, upstream: Upstream, *rules: str, **settings: Any) -> None:
-        self._background = background
+    def __init__(
+        self,
+        driver: Driver,
+        upstream: Upstream,
+        *,
+        agents: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._driver = driver
         self._sessions: dict[int, ProxiedSession] = {}
         self._story = Story(self._take_in)
-        self._stopping = trio.Event()
         self._closed = False
         self._clients: list[socket.socket] = []
-        self._over: Future[None] = Future()
-        opened: Future[finproxy.Proxy] = Future()
-        settings = {"grace": 0.0, **settings}
-        to = _address_of(upstream)
-        background.start(self._serve, opened, to, rules, settings)
-        self._proxy = background.wait_for(opened)
-        # Before anybody can know the address: nothing that the endpoints do is missed.
-        self._watching = watch(ports={self.address[1], *([to[1]] if isinstance(to, tuple) else [])})
+        to = address_of(upstream)
+        driver.open(to, self._story)
         try:
+            # Before anything is told of it: nothing that the endpoints do is missed.
+            ports = {self.port, *([to[1]] if isinstance(to, tuple) else [])}
+            self._watching = watch(ports=ports, agents=agents, token=token)
             self._seen = self._watching.__enter__()
+            driver.begin()
         except BaseException:
-            self._end()
+            driver.close()
             raise
 
     # --- what it is -------------------------------------------------------------------------------
@@ -66,8 +64,7 @@ class BackgroundProxy:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that clients connect to."""
-        host, port = self._proxy.address
-        return host, port
+        return self._driver.address
 
     @property
     def host(self) -> str:
@@ -82,17 +79,17 @@ class BackgroundProxy:
     @property
     def url(self) -> str:
         """The address as text, ``127.0.0.1:9000``."""
-        return self._proxy.url
+        return self._driver.url
 
     @property
     def seed(self) -> int:
         """What its chance is drawn from: the same seed repeats the run."""
-        return self._proxy.settings.seed
+        return self._driver.seed
 
     @property
     def rules(self) -> tuple[str, ...]:
         """The rules that hold now, in the notation."""
-        return tuple(map(str, self._proxy.settings.rules))
+        return self._driver.rules
 
     @property
     def records(self) -> Sequence[finproxy.Record]:
@@ -153,11 +150,11 @@ class BackgroundProxy:
 
     def release_all(self) -> int:
         """Let go everything that is held; how many ends that were."""
-        return self._background.call(self._proxy.release_all)
+        return self._driver.release_all()
 
     def set_rules(self, *rules: str) -> None:
         """Let other rules hold from now on, also in the sessions that are open."""
-        self._background.call(self._proxy.set_rules, rules)
+        self._driver.set_rules(rules)
 
     def wait_for(
         self,
@@ -201,41 +198,27 @@ class BackgroundProxy:
 
     def _end(self) -> None:
         try:
-            self._background.soon(self._stopping.set)
-            self._background.wait_for(self._over)
+            self._driver.close()
         except Exception as error:
             raise ProxyFailedError(f"the proxy {self.url} failed: {error!r}") from error
 
-    async def _serve(
-        self,
-        opened: "Future[finproxy.Proxy]",
-        upstream: str | tuple[str, int],
-        rules: Sequence[str],
-        settings: dict[str, Any],
-    ) -> None:
-        try:
-            async with finproxy.open_proxy(upstream, rules, observers=[self._story], **settings) as proxy:
-                opened.set_result(proxy)
-                await self._stopping.wait()
-                await proxy.release_all()
-        except Exception as error:
-            self._story.end(error)
-            (self._over if opened.done() else opened).set_exception(error)
-        else:
-            self._story.end(None)
-            self._over.set_result(None)
-
     def _take_in(self, record: finproxy.Record) -> None:
-        """On the proxy's thread: watch the endpoints of a session from its first moment on."""
+        """On the driver's thread: watch the endpoints of a session from its first moment on."""
         if record.event == "session.opened" and record.session is not None:
-            self._sessions[record.session] = ProxiedSession(
-                record, self._background, self._proxy, self._story, self._seen
-            )
+            self._sessions[record.session] = ProxiedSession(record, self._driver, self._story, self._seen)
 
 
-def _address_of(upstream: Upstream) -> str | tuple[str, int]:
-    if isinstance(upstream, int):
-        return "127.0.0.1", upstream
-    if isinstance(upstream, str):
-        return upstream
-    return upstream if isinstance(upstream, tuple) else upstream.address
+class BackgroundProxy(WatchedProxy):
+    """One in this process: see `finproxy.open_proxy` for settings."""
+
+    def __init__(
+        self,
+        background: Background,
+        upstream: Upstream,
+        *rules: str,
+        agents: Mapping[str, str] | None = None,
+        token: str | None = None,
+        **settings: Any,
+    ) -> None:
+        driver = BackgroundDriver(background, rules, {"grace": 0.0, **settings})
+        super().__init__(driver, upstream, agents=agents, token=token)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import finproxy
-from harness.background import Background
 from harness.drawing.diagram import session_diagram, session_endpoints
 from harness.drawing.svg import draw_svg
 from harness.drawing.text import draw_text
+from harness.driving import Driver
 from harness.proxied_end import ProxiedEnd
 from harness.story import Story
 from harness.verdict import CloseVerdict, DataVerdict, Flow, judge_close, judge_data
@@ -23,14 +23,12 @@ class ProxiedSession:
     def __init__(
         self,
         opened: finproxy.Record,
-        background: Background,
-        proxy: finproxy.Proxy,
+        driver: Driver,
         story: Story,
         seen: Seen,
     ) -> None:
         self.number = opened.session or 0
-        self._background = background
-        self._proxy = proxy
+        self._driver = driver
         self._story = story
         self.ends: Mapping[str, ProxiedEnd]
         """All four watched ends: client, client leg, server leg, server."""
@@ -61,15 +59,15 @@ class ProxiedSession:
 
     def hold(self, leg: str) -> None:
         """Hold the end of this endpoint's flow when it comes, whatever the rules say."""
-        self._background.call(self._proxy.hold, self.number, leg)
+        self._driver.hold(self.number, leg)
 
     def release(self, leg: str) -> None:
         """Let go what is held of an endpoint."""
-        self._background.call(self._proxy.release, self.number, leg)
+        self._driver.release(self.number, leg)
 
     def act(self, leg: str, action: str) -> None:
         """Do now what a rule with this action would do: ``act("client", "fin")``."""
-        self._background.call(self._proxy.act, self.number, leg, action)
+        self._driver.act(self.number, leg, action)
 
     def wait_for(
         self, event: str, leg: str | None = None, *, count: int = 1, within: float = 10.0
@@ -111,4 +109,12 @@ class ProxiedSession:
     def _diagram(self) -> Any:
         self.client.match("ESTABLISHED")  # takes a fresh look
         records = [record.as_dict() for record in self.records]
-        return session_diagram(records, self.client, self.server)
+        # The proxy's own ends are drawn where they are seen: an agent beside it, elsewhere, is a choice.
+        near, far = (self.ends[name] for name in ("client leg", "server leg"))
+        return session_diagram(
+            records,
+            self.client,
+            self.server,
+            client_leg=near if near.transitions else None,
+            server_leg=far if far.transitions else None,
+        )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.background import Background
+from harness.driving import HasAddress
 from harness.program import Exit, Program, StillRunningError
-from harness.proxied import HasAddress
 from harness.scenarios.messages import HALF, ONE, http_answer
 from harness.scenarios.scenario import Scenario
 from harness.scenarios.stage import Stage

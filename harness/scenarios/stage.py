@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from harness.background import Background
+from harness.driving import Upstream
 from harness.holdings import listeners
 from harness.program import Program
-from harness.proxied import BackgroundProxy, Upstream
+from harness.proxied import BackgroundProxy
 from harness.proxied_end import ProxiedEnd
 from harness.scenarios.outcome import Evidence, SessionSeen
 from harness.scenarios.scenario import Scenario
