@@ -47,6 +47,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="repeat the chance of an earlier run; a failure says which seed it had",
     )
+    # Where the parties run in containers: the same tests, fixtures and checks.
+    group.addoption(
+        "--finproxy-url",
+        metavar="URL",
+        help="make proxies in the finproxy whose API is here (http://finproxy:8474), not in this process",
+    )
+    group.addoption(
+        "--finproxy-agent",
+        metavar="NAME=URL",
+        action="append",
+        default=[],
+        help="see the connections of another container through its agent; repeatable",
+    )
+    group.addoption(
+        "--finproxy-server",
+        metavar="[PROGRAM=]HOST:PORT",
+        action="append",
+        default=[],
+        help="with --finproxy-url: what runs already in the place of a program to launch; repeatable",
+    )
+    group.addoption(
+        "--finproxy-token-file",
+        metavar="FILE",
+        type=Path,
+        help="the token that the API and the agents ask for",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -151,13 +177,31 @@ def _finproxy_scene(
     _import_our_harness()
     from harness.fixtures import Scene
 
-    seed = request.config.stash[_SEED]
     scene = Scene(
-        _finproxy_background, request.node.nodeid, seed, rules=_finproxy_rules, scenario=_finproxy_scenario
+        _finproxy_background,
+        request.node.nodeid,
+        request.config.stash[_SEED],
+        rules=_finproxy_rules,
+        scenario=_finproxy_scenario,
+        elsewhere=_elsewhere(request.config),
     )
     request.node.stash[_SCENE] = scene
     yield scene
     request.config.stash[_NOTES] += [f"{request.node.nodeid}: {note}" for note in scene.close()]
+
+
+def _elsewhere(config: pytest.Config) -> Any:
+    """Where the parties of the tests run, if not here."""
+    from harness.errors import UsageError
+    from harness.remote.elsewhere import Elsewhere
+
+    from . import FinproxyError
+
+    names = ("url", "agent", "server", "token_file")
+    try:
+        return Elsewhere.of(*(config.getoption(f"finproxy_{name}") for name in names))
+    except (UsageError, FinproxyError) as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture

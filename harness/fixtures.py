@@ -14,9 +14,11 @@ import finproxy
 from harness.background import Background
 from harness.contract import ContractReport, judge_shutdown
 from harness.driving import Upstream
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.program import Program
-from harness.proxied import BackgroundProxy
+from harness.proxied import BackgroundProxy, WatchedProxy
+from harness.remote.elsewhere import Elsewhere
+from harness.remote.program import RemoteProgram
 from harness.scenarios import (
     ClientSubject,
     Outcome,
@@ -39,31 +41,47 @@ class Scene:
         *,
         rules: Sequence[str] = (),
         scenario: str = "",
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere or Elsewhere()
         self.name = name
         self.seed = seed
         self.rules = tuple(rules)
         """The rules of those proxies that are given none of their own."""
         self.scenario = scenario
         """The scenario of this run."""
-        self.programs: list[Program] = []
-        self.proxies: list[BackgroundProxy] = []
+        self.programs: list[Program | RemoteProgram] = []
+        self.proxies: list[WatchedProxy] = []
         self.servers: list[ScriptedServer] = []
         self._background = background
         self._chance = random.Random(f"{seed}/{name}")
 
-    def launch(self, *command: str, **settings: Any) -> Program:
-        """Start a program under test: see `Program` for what can be set."""
-        program = Program(*command, **settings)
+    def launch(self, *command: str, within: float = 30.0, **settings: Any) -> Program | RemoteProgram:
+        """Start a program under test: see `Program` for what can be set. Elsewhere, find what runs for it."""
+        program: Program | RemoteProgram
+        if self._elsewhere.url:
+            program = self._elsewhere.program(command, within)
+        else:
+            program = Program(*command, within=within, **settings)
         self.programs.append(program)
         return program
 
-    def fin_proxy(self, upstream: Upstream, *rules: str, **settings: Any) -> BackgroundProxy:
+    def fin_proxy(self, upstream: Upstream, *rules: str, **settings: Any) -> WatchedProxy:
         """Put a proxy in front of a program, a port or an address: see `finproxy.open_proxy` for settings."""
         settings = {"seed": self._chance.randrange(2**32), **settings}
-        proxy = BackgroundProxy(self._background(), upstream, *(rules or self.rules), **settings)
+        proxy = self._open_proxy(upstream, rules or self.rules, settings)
         self.proxies.append(proxy)
         return proxy
+
+    def _open_proxy(
+        self, upstream: Upstream, rules: Sequence[str], settings: Mapping[str, Any]
+    ) -> WatchedProxy:
+        there = self._elsewhere
+        if there.url:
+            return there.proxy(there.url, upstream, rules, settings)
+        return BackgroundProxy(
+            self._background(), upstream, *rules, agents=there.agents, token=there.token, **settings
+        )
 
     def scripted_server(self, script: Callable[[Peer], object]) -> ScriptedServer:
         """Start a server each of whose connections does what `script` says, for clients to be tried."""
@@ -82,6 +100,7 @@ class Scene:
             ContractBrokenError: it breaks another item, or keeps a known one; shows all verdicts.
 
         """
+        self._must_be_here("shutdown_contract")
         report = judge_shutdown(program, **terms)
         report.require(known)
         return report
@@ -98,6 +117,7 @@ class Scene:
             ScenarioFailedError: it failed, or did not where it was said to.
 
         """
+        self._must_be_here("fin_scenario")
         first = subject[0]
         tried: ServerSubject | ClientSubject
         if isinstance(first, Program):
@@ -110,6 +130,12 @@ class Scene:
         elif outcome.verdict is not Verdict.FAIL:
             raise ScenarioFailedError(f"{self.scenario} was said to fail, and does not: {outcome}")
         return outcome
+
+    def _must_be_here(self, what: str) -> None:
+        if self._elsewhere.url:
+            raise UsageError(
+                f"{what}: expected to start its subject itself, found --finproxy-url; run it without"
+            )
 
     def close(self) -> list[str]:
         """End everything that was started; says what did not end as asked.
@@ -179,7 +205,9 @@ class Scene:
         }
 
 
-def _program_as_dict(program: Program) -> dict[str, Any]:
+def _program_as_dict(program: Program | RemoteProgram) -> dict[str, Any]:
+    if isinstance(program, RemoteProgram):
+        return {"command": program.command, "address": list(program.address), "pid": program.pid}
     return {
         "command": program.command,
         "pid": program.pid,
@@ -188,7 +216,7 @@ def _program_as_dict(program: Program) -> dict[str, Any]:
     }
 
 
-def _proxy_as_dict(proxy: BackgroundProxy) -> dict[str, Any]:
+def _proxy_as_dict(proxy: WatchedProxy) -> dict[str, Any]:
     return {
         "address": list(proxy.address),
         "rules": list(proxy.rules),
