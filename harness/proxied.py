@@ -11,6 +11,7 @@ API (remote/proxy_driver.py). This module must not know any test framework, nor 
 
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import finproxy
@@ -48,16 +49,15 @@ class WatchedProxy:
         self._closed = False
         self._clients: list[socket.socket] = []
         to = address_of(upstream)
-        driver.open(to, self._story)
-        try:
+        with ExitStack() as undo:
+            driver.open(to, self._story)
+            undo.callback(driver.close)
             # Before anything is told of it: nothing that the endpoints do is missed.
             ports = {self.port, *([to[1]] if isinstance(to, tuple) else [])}
             self._watching = watch(ports=ports, agents=agents, token=token)
-            self._seen = self._watching.__enter__()
+            self._seen = undo.enter_context(self._watching)
             driver.begin()
-        except BaseException:
-            driver.close()
-            raise
+            undo.pop_all()
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -189,8 +189,10 @@ class WatchedProxy:
         self._closed = True
         for client in self._clients:
             client.close()
-        self._end()
-        self._watching.__exit__(None, None, None)
+        try:
+            self._end()
+        finally:
+            self._watching.__exit__(None, None, None)
         if crashed := self._story.find("session.crashed"):
             raise ProxyFailedError(f"a session of {self.url} crashed: {crashed[0].fields.get('why')}")
 

@@ -14,7 +14,7 @@ import pytest
 from harness.remote.asking import Asker, RefusedError
 from harness.rows import Endpoint
 from tests.harness.connections import Pair, connected, needs_linux
-from tests.support.agents import RunningAgent, running_agent
+from tests.support.services import Service, running_agent
 
 pytestmark = needs_linux
 
@@ -28,14 +28,14 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 
 @pytest.fixture
-def agent(pair: Pair) -> Iterator[RunningAgent]:
+def agent(pair: Pair) -> Iterator[Service]:
     # Other tests have thousands of sockets in this namespace, which are no business of these.
     with running_agent(ports=[pair.endpoint.remote.port], allow_signals=True) as running:
         yield running
 
 
 @pytest.fixture
-def ask(agent: RunningAgent) -> Asker:
+def ask(agent: Service) -> Asker:
     return Asker(agent.url)
 
 
@@ -89,7 +89,7 @@ def test_the_stream_goes_on_where_the_board_ended(ask: Asker, pair: Pair) -> Non
     assert told["id"] > board["last"]
 
 
-def test_its_own_connections_are_not_told(agent: RunningAgent) -> None:
+def test_its_own_connections_are_not_told(agent: Service) -> None:
     agent.stop()
     agent.settings["ports"] = [agent.port]
     agent.start()

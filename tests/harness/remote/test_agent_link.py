@@ -16,7 +16,7 @@ from harness.sources.whereabouts import Whereabouts
 from harness.states import TcpState as S
 from harness.watching.seen import Seen
 from tests.harness.connections import Pair, needs_linux
-from tests.support.agents import RunningAgent, running_agent
+from tests.support.services import Service, running_agent
 
 pytestmark = needs_linux
 
@@ -37,13 +37,13 @@ class Blind:
 
 
 @pytest.fixture
-def agent(pair: Pair) -> Iterator[RunningAgent]:
+def agent(pair: Pair) -> Iterator[Service]:
     # Other tests have thousands of sockets in this namespace, which are no business of these.
     with running_agent(ports=[pair.endpoint.remote.port]) as running:
         yield running
 
 
-def watch(pair: Pair, agent: RunningAgent) -> harness.watch:
+def watch(pair: Pair, agent: Service) -> harness.watch:
     return harness.watch(pair.endpoint, pair.peer, source=Blind(), agents={"there": agent.url})
 
 
@@ -62,7 +62,7 @@ def is_noted(seen: Seen, text: str) -> None:
     seen.wait_until(lambda: any(text in note for note in seen.notes) or None, within=10)
 
 
-def test_an_agent_shows_both_ends_until_they_are_closed(pair: Pair, agent: RunningAgent) -> None:
+def test_an_agent_shows_both_ends_until_they_are_closed(pair: Pair, agent: Service) -> None:
     with watch(pair, agent) as seen:
         assert seen.client.state is S.ESTABLISHED
         pair.client.shutdown(socket.SHUT_WR)
@@ -75,14 +75,14 @@ def test_an_agent_shows_both_ends_until_they_are_closed(pair: Pair, agent: Runni
     seen.server.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
 
 
-def test_a_check_knows_what_has_happened_up_to_now(pair: Pair, agent: RunningAgent) -> None:
+def test_a_check_knows_what_has_happened_up_to_now(pair: Pair, agent: Service) -> None:
     with watch(pair, agent) as seen:
         pair.client.shutdown(socket.SHUT_WR)
         # No waiting: the check has the agent look. (The client's own FIN-WAIT-1 may last for 40 ms.)
         seen.server.check("ESTABLISHED > CLOSE-WAIT")
 
 
-def test_what_happened_before_the_watch_is_known(pair: Pair, agent: RunningAgent) -> None:
+def test_what_happened_before_the_watch_is_known(pair: Pair, agent: Service) -> None:
     with watch(pair, agent) as seen:
         pair.client.shutdown(socket.SHUT_WR)
         seen.client.wait_for("FIN-WAIT-2", within=5)
@@ -91,7 +91,7 @@ def test_what_happened_before_the_watch_is_known(pair: Pair, agent: RunningAgent
         assert seen.client.owner is not None
 
 
-def test_an_agent_that_is_gone_says_nothing_of_connections(pair: Pair, agent: RunningAgent) -> None:
+def test_an_agent_that_is_gone_says_nothing_of_connections(pair: Pair, agent: Service) -> None:
     with watch(pair, agent) as seen:
         pair.client.shutdown(socket.SHUT_WR)
         seen.client.wait_for("FIN-WAIT-2", within=5)
@@ -105,7 +105,7 @@ def test_an_agent_that_is_gone_says_nothing_of_connections(pair: Pair, agent: Ru
             seen.server.wait_for("CLOSED", within=0.1)
 
 
-def test_a_new_agent_in_the_same_namespace_knows_what_is_left(pair: Pair, agent: RunningAgent) -> None:
+def test_a_new_agent_in_the_same_namespace_knows_what_is_left(pair: Pair, agent: Service) -> None:
     with accepted_beside(pair) as other, watch(pair, agent) as seen:
         lives = seen.add(other)[0]
         pair.client.shutdown(socket.SHUT_WR)
@@ -124,7 +124,7 @@ def test_a_new_agent_in_the_same_namespace_knows_what_is_left(pair: Pair, agent:
 
 
 def test_a_new_agent_elsewhere_proves_nothing(
-    pair: Pair, agent: RunningAgent, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, agent: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with watch(pair, agent) as seen:
         pair.client.shutdown(socket.SHUT_WR)
@@ -139,7 +139,7 @@ def test_a_new_agent_elsewhere_proves_nothing(
 
 
 def test_an_agent_on_another_host_is_said_to_have_another_clock(
-    pair: Pair, agent: RunningAgent, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, agent: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.agent.agent.whereabouts", lambda: Whereabouts("far", "another boot", "1"))
 
@@ -147,7 +147,7 @@ def test_an_agent_on_another_host_is_said_to_have_another_clock(
         assert any("runs on another host; its times were aligned" in note for note in seen.notes)
 
 
-def test_a_watch_does_not_begin_without_its_agent(pair: Pair, agent: RunningAgent) -> None:
+def test_a_watch_does_not_begin_without_its_agent(pair: Pair, agent: Service) -> None:
     agent.stop()
 
     refused = pytest.raises(UnreachableError, match=r"expected an answer from .*refused")
