@@ -2,6 +2,9 @@
 
     grace = "5s"                          # for every proxy below
 
+    [api]                                 # steers them while they run
+    listen = "127.0.0.1:8474"
+
     [proxy.web]
     listen = "127.0.0.1:9000"
     upstream = "127.0.0.1:80"
@@ -16,10 +19,12 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .addresses import format_address, parse_listen, parse_upstream
+from .control.settings import ApiSettings
 from .errors import UsageError
 from .legs import Address
 from .notation import parse_rule
@@ -36,11 +41,21 @@ class ConfigError(UsageError):
 _WILDCARDS = ("0.0.0.0", "::")
 
 
-def load(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Settings]:
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says."""
+
+    proxies: list[Settings]
+    api: ApiSettings | None
+    """None where it has no table for it."""
+
+
+def load(path: Path, defaults: Mapping[str, Any] | None = None, *, proxies_needed: bool = True) -> Config:
     """Read a configuration file; `defaults` are the settings that the command line gave for all.
 
     Raises:
-        ConfigError: the file cannot be read or understood, or two proxies want the same port.
+        ConfigError: the file cannot be read or understood, two proxies want the same port, or there is none
+            where one is needed.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -49,11 +64,12 @@ def load(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     try:
-        proxies = _proxies(table, dict(defaults or {}))
+        api = _api(table.pop("api", None))
+        proxies = _proxies(table, dict(defaults or {}), needed=proxies_needed)
         check_ports(proxies)
     except UsageError as error:
         raise ConfigError(f"{path}: {error}") from error
-    return proxies
+    return Config(proxies, api)
 
 
 def check_ports(proxies: Iterable[Settings]) -> None:
@@ -76,10 +92,18 @@ def _overlap(one: Address, other: Address) -> bool:
     return one[0] == other[0] or one[0] in _WILDCARDS or other[0] in _WILDCARDS
 
 
-def _proxies(table: dict[str, Any], defaults: dict[str, Any]) -> list[Settings]:
+def _api(values: Any) -> ApiSettings | None:
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise ConfigError(f"[api]: expected a table, found {values!r}")
+    return ApiSettings(**_read("[api]", values, _API))
+
+
+def _proxies(table: dict[str, Any], defaults: dict[str, Any], *, needed: bool) -> list[Settings]:
     named = table.pop("proxy", {})
-    shared = _read("the top level", table, _SHARED, hint=("proxy", *_SHARED)) | defaults
-    if not isinstance(named, dict) or not named:
+    shared = _read("the top level", table, _SHARED, hint=("api", "proxy", *_SHARED)) | defaults
+    if not isinstance(named, dict) or (needed and not named):
         raise ConfigError("expected at least one table [proxy.NAME] with 'listen' and 'upstream', found none")
     return [_proxy(name, values, shared) for name, values in named.items()]
 
@@ -143,6 +167,12 @@ def _rules(value: Any) -> tuple[Rule, ...]:
     )
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"expected a list of names, found {value!r}")
+    return tuple(value)
+
+
 _duration = _text(parse_duration, "a duration such as '2s'")
 
 _SHARED: dict[str, Callable[[Any], Any]] = {
@@ -152,6 +182,11 @@ _SHARED: dict[str, Callable[[Any], Any]] = {
     "max_sessions": _integer(1),
     "seed": _integer(0),
     "wire": _text(str, "a technique such as 'socket-filter'"),
+}
+_API: dict[str, Callable[[Any], Any]] = {
+    "listen": _text(parse_listen, "an address such as '127.0.0.1:8474'"),
+    "token_file": _text(Path, "the path of a file"),
+    "hosts": _texts,
 }
 _OWN: dict[str, Callable[[Any], Any]] = {
     "listen": _text(parse_listen, "an address such as '127.0.0.1:9000'"),

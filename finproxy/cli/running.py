@@ -14,8 +14,10 @@ import typer
 
 from ..errors import UsageError
 from .app import app, errors_of_the_harness, known_technique, listen_address
+from .households import Hosts, TokenFile, api_settings, created_with, from_settings, run_household
 
 if TYPE_CHECKING:
+    from ..config import Config
     from ..settings import Settings
 
 _RUN_HELP = """Put a proxy in front of a service, until SIGINT or SIGTERM.
@@ -35,6 +37,8 @@ Without rules it is transparent: FIN as FIN, RST as RST, half-closed connections
   finproxy run 9000 localhost:8080 --rule 'client.fin -> hold 5s at wire' --ladders
 
   finproxy run --config finproxy.toml
+
+  finproxy run 9000 localhost:80 --api 8474        steer it: finproxy ls, hold, release, ...
 
 Every trigger and action: finproxy rules
 """
@@ -83,6 +87,11 @@ def run(
     ladders: Annotated[
         bool, typer.Option("--ladders", help="Draw both ends' TCP states after each session, with times.")
     ] = False,
+    api: Annotated[
+        str | None, typer.Option(help="Serve an API that steers the proxy: PORT or HOST:PORT, as 8474.")
+    ] = None,
+    api_token_file: Annotated[Path | None, TokenFile] = None,
+    api_host: Annotated[list[str] | None, Hosts] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every record.")] = False,
 ) -> None:
@@ -90,13 +99,33 @@ def run(
     import trio
     from rich.console import Console
 
-    from ..journal import Journal
     from ..runner import Output, run_proxies
 
-    durations = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
-    common = _given(seed=seed, max_sessions=max_sessions, wire=known_technique(wire), **_durations(durations))
-    proxies = _fit_to_the_machine(_proxies(listen, upstream, rule, config, common))
+    limits = {"connect_timeout": connect_timeout, "delivery_limit": delivery_limit, "grace": grace}
+    common = given(seed=seed, max_sessions=max_sessions, wire=known_technique(wire), **durations(limits))
+    found = _proxies(listen, upstream, rule, config, common)
+    proxies = _fit_to_the_machine(found.proxies)
     console = Console(stderr=True, highlight=False)
+    output = Output(console, quiet=quiet, verbose=verbose)
+    with observing(journal, console, ladders=ladders) as observers:
+        if api is not None:
+            where = listen_address(api)
+        elif found.api is not None:
+            where = found.api.listen
+        else:
+            trio.run(run_proxies, proxies, observers, output)
+            return
+        served = api_settings(where, api_token_file, api_host, found.api)
+        defaults = {"grace": 5.0, "max_sessions": proxies[0].max_sessions} | common
+        wanted = [from_settings(settings) for settings in proxies]
+        run_household(served, wanted, created_with(defaults), observers, output)
+
+
+@contextmanager
+def observing(journal: str | None, console: Any, *, ladders: bool) -> Iterator[list[Any]]:
+    """The observers that a command line asks for."""
+    from ..journal import Journal
+
     with ExitStack() as stack:
         observers: list[Any] = []
         if journal:
@@ -105,7 +134,7 @@ def run(
             observers.append(out)
         if ladders:
             observers.append(stack.enter_context(_ladders(console)))
-        trio.run(run_proxies, proxies, observers, Output(console, quiet=quiet, verbose=verbose))
+        yield observers
 
 
 @app.command()
@@ -144,10 +173,10 @@ def _proxies(
     rules: list[str] | None,
     config: Path | None,
     common: dict[str, Any],
-) -> list[Settings]:
+) -> Config:
     """The proxies that the arguments describe: one on the command line, or those of the file."""
     from ..addresses import parse_upstream
-    from ..config import load
+    from ..config import Config, load
     from ..settings import Settings
 
     defaults = {"grace": 5.0} | common
@@ -159,14 +188,13 @@ def _proxies(
         raise UsageError(
             "expected LISTEN and UPSTREAM, as in 'finproxy run 9000 127.0.0.1:80', or --config FILE"
         )
-    return [
-        Settings(
-            listen=listen_address(listen),
-            upstream=parse_upstream(upstream),
-            rules=tuple(_rule(text) for text in rules or ()),
-            **defaults,
-        )
-    ]
+    one = Settings(
+        listen=listen_address(listen),
+        upstream=parse_upstream(upstream),
+        rules=tuple(_rule(text) for text in rules or ()),
+        **defaults,
+    )
+    return Config([one], None)
 
 
 def _rule(text: str) -> Any:
@@ -178,7 +206,8 @@ def _rule(text: str) -> Any:
         raise UsageError(f"--rule: {error}\n  (finproxy rules lists all triggers and actions)") from error
 
 
-def _durations(texts: dict[str, str | None]) -> dict[str, float | None]:
+def durations(texts: dict[str, str | None]) -> dict[str, float | None]:
+    """Seconds of each option's text; the complaint names the option."""
     from ..units import parse_duration
 
     found: dict[str, float | None] = {}
@@ -190,7 +219,7 @@ def _durations(texts: dict[str, str | None]) -> dict[str, float | None]:
     return found
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -5,6 +5,7 @@ This module must not know how arguments become errors and exit codes (app.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,6 +117,11 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Prove what works here: each source by a real look-up, each wire technique by holding a real FIN."""
+    raise typer.Exit(examine(as_json=as_json, out=typer.echo))
+
+
+def examine(*, as_json: bool, out: Callable[[str], None]) -> int:
+    """Try everything here and tell `out` what was found; 0 if states can be seen, else 1."""
     from functools import partial
 
     from harness.doctor import run_doctor
@@ -123,7 +129,7 @@ def doctor(
     from ..wire.choice import TECHNIQUES
 
     probes = [(f"wire: {kind.name}", partial(_probe, kind)) for kind in TECHNIQUES]
-    raise typer.Exit(run_doctor(probes, as_json=as_json, out=typer.echo))
+    return run_doctor(probes, as_json=as_json, out=out)
 
 
 _SCENARIOS_HELP = """List the termination scenarios that pytest's mark fin_scenario and an audit can play.

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..legs import Address
 from ..metrics import Metrics
 from ..settings import Settings
-from ..web.guard import Guard
+from ..web.guard import Guard, read_token
 from ..web.problems import Refusal
 from .proxies import Proxies
 from .ring import RecordRing
+from .settings import ApiSettings
 from .toxiproxy.routes import not_found, toxiproxy_routes
 from .v1.about_proxies import AboutProxies
 from .v1.about_records import AboutRecords
@@ -32,17 +31,6 @@ from .v1.page import page
 HEALTH = "/v1/health"
 """The path that is answered without a token."""
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiSettings:
-    """Where and for whom an API is served."""
-
-    listen: Address = ("127.0.0.1", 8474)
-    token: str | None = None
-    """Requests must bear it; None asks for none."""
-    hosts: tuple[str, ...] = ()
-    """Names with a dot by which it may be called."""
 
 
 def application(
@@ -58,18 +46,22 @@ def application(
     """The application.
 
     Args:
-        settings: the token and the hosts.
+        settings: for whom it is.
         proxies: what is steered.
         ring: the records that are shown.
         metrics: the figures that are shown.
         created: gives the settings of a new proxy, by its name.
         dropped: is told why a reader of records was cut off.
         examine: finds out what works on this machine, in a thread.
+
+    Raises:
+        FinproxyError: the token cannot be read.
     """
     operations = operations_of(
         AboutProxies(proxies, created), AboutSessions(proxies, ring), AboutRecords(ring, dropped, examine)
     )
     described = document(operations)
+    token = read_token(settings.token_file) if settings.token_file else None
     routes = [
         *toxiproxy_routes(proxies, created),
         *routes_of(operations),
@@ -78,7 +70,7 @@ def application(
         Route("/metrics", _Metrics(metrics)),
     ]
     router = Router(routes, redirect_slashes=False, default=_unknown)
-    return Guard(router, token=settings.token, hosts=settings.hosts, open_paths=(HEALTH,))
+    return Guard(router, token=token, hosts=settings.hosts, open_paths=(HEALTH,))
 
 
 async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:

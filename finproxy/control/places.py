@@ -9,26 +9,23 @@ from __future__ import annotations
 import socket
 
 from .. import sockets
-from ..addresses import AddressError, parse_listen, parse_upstream
+from ..addresses import LOOPBACK, AddressError, parse_listen, parse_upstream
 from ..legs import Address
 from ..sockets import ListenError
 
 _ANYWHERE = "0.0.0.0"  # only where somebody has asked for it, with ':PORT'
-_FREE_PORT = ("127.0.0.1", 0)
 
 
-async def listening_place(text: str) -> Address:
+async def listening_place(text: str, host: str) -> Address:
     """The address that a text stands for: numbers, ready to be bound.
 
-    Nothing is a free port on the loopback interface, and ``:9000`` is every interface, as in Toxiproxy.
+    Nothing is a free port on `host`, a port is that one, and ``:9000`` is every interface, as in Toxiproxy.
 
     Raises:
         AddressError: the text is not an address.
         ListenError: the name in it stands for nothing here.
     """
-    if not text:
-        return _FREE_PORT
-    address = parse_listen(f"{_ANYWHERE}{text}" if text.startswith(":") else text)
+    address = _parse(text, host)
     try:
         places = await sockets.resolve(address)
     except sockets.DialError as error:
@@ -44,8 +41,11 @@ def check_listen(text: str) -> None:
     Raises:
         AddressError: it cannot.
     """
-    if text:
-        parse_listen(f"{_ANYWHERE}{text}" if text.startswith(":") else text)
+    _parse(text, LOOPBACK)
+
+
+def _parse(text: str, host: str) -> Address:
+    return parse_listen(f"{_ANYWHERE}{text}" if text.startswith(":") else text or "0", host)
 
 
 def upstream_place(text: str) -> Address:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import trio
 
+from ..addresses import LOOPBACK
 from ..errors import FinproxyError
 from ..nurseries import background
 from ..observers import Recorder
@@ -39,9 +40,10 @@ class StoppingError(FinproxyError):
 class Proxies:
     """The proxies by name. `open_proxies` makes one."""
 
-    def __init__(self, recorder: Recorder, nursery: trio.Nursery) -> None:
+    def __init__(self, recorder: Recorder, nursery: trio.Nursery, host: str) -> None:
         self._recorder = recorder
         self._nursery = nursery
+        self._host = host
         self._by_name: dict[str, Managed] = {}
         self._locks: dict[str, trio.Lock] = {}
         self.stopping = False
@@ -94,7 +96,7 @@ class Proxies:
         """
         async with self._turn(settings.name or ""):
             if there := self._by_name.get(settings.name or ""):
-                change = Change(listen=await listening_place(listen), upstream=upstream)
+                change = Change(listen=await listening_place(listen, self._host), upstream=upstream)
                 if not there.moves(change):
                     return there
                 await self._remove(there)
@@ -112,7 +114,7 @@ class Proxies:
         async with self._turn(name):
             managed = self.find(name)
             if listen is not None:
-                change = replace(change, listen=await listening_place(listen))
+                change = replace(change, listen=await listening_place(listen, self._host))
             enabled = managed.enabled if change.enabled is None else change.enabled
             if managed.moves(change):
                 await managed.close()
@@ -183,7 +185,7 @@ class Proxies:
     # --- small steps --------------------------------------------------------------------------------
 
     async def _add(self, settings: Settings, listen: str, upstream: str, *, enabled: bool) -> Managed:
-        place = await listening_place(listen)
+        place = await listening_place(listen, self._host)
         settings = replace(settings, listen=place, upstream=upstream_place(upstream))
         managed = Managed(settings, listen, upstream)
         # Known before it is open: its first records belong to it.
@@ -227,10 +229,13 @@ class Proxies:
 
 
 @asynccontextmanager
-async def open_proxies(recorder: Recorder) -> AsyncIterator[Proxies]:
-    """A registry without proxies, for as long as the block lasts; those that are left are closed."""
+async def open_proxies(recorder: Recorder, host: str = LOOPBACK) -> AsyncIterator[Proxies]:
+    """A registry without proxies, for as long as the block lasts; those that are left are closed.
+
+    A proxy for which no host is given listens on `host`.
+    """
     async with background() as nursery:
-        proxies = Proxies(recorder, nursery)
+        proxies = Proxies(recorder, nursery, host)
         try:
             yield proxies
         finally:

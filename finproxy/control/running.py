@@ -7,47 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from ..addresses import format_address
 from ..console import SessionLines
 from ..legs import Address
 from ..metrics import Metrics
 from ..observers import Recorder
-from ..records import Observer, Record
+from ..records import Record
 from ..runner import Output, announce, listening_for_signals, until_stopped
-from ..settings import Settings
 from ..web.serving import serve_http
-from .application import ApiSettings, application
+from .application import application
 from .proxies import Proxies, open_proxies
 from .ring import RecordRing
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A proxy that is to be there from the beginning."""
-
-    settings: Settings
-    listen: str
-    upstream: str
-    enabled: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Household:
-    """All that a run with an API is made of."""
-
-    api: ApiSettings
-    proxies: Sequence[Wanted] = ()
-    created: Callable[[str], Settings]
-    """Gives the settings of a proxy that is created over the API, by its name."""
-    examine: Callable[[], Any] | None = None
-    """Finds out what works on this machine."""
-    observers: Sequence[Observer] = field(default=())
+from .settings import ApiSettings, Household
 
 
 async def run_with_api(household: Household, output: Output) -> None:
@@ -70,7 +45,7 @@ async def open_api(household: Household, recorder: Recorder) -> AsyncIterator[tu
     """The proxies of a household, and the address at which they can be steered, while the block lasts."""
     ring = RecordRing()
     recorder.add(ring)
-    async with open_proxies(recorder) as proxies:
+    async with open_proxies(recorder, household.api.proxy_host) as proxies:
         metrics = Metrics(proxies.all)
         recorder.add(metrics)
         proxies.when_deleted += [ring.forget_proxy, metrics.forget_proxy]
@@ -99,7 +74,7 @@ def _reader_dropped(recorder: Recorder, why: str) -> None:
 def _announce_api(address: Address, settings: ApiSettings, output: Output) -> None:
     if not output.quiet:
         output.console.print(f"API: http://{format_address(address)}  (docs at /v1/docs)", soft_wrap=True)
-    if not settings.token and not ipaddress.ip_address(address[0]).is_loopback:
+    if settings.token_file is None and not ipaddress.ip_address(address[0]).is_loopback:
         # Also where it is quiet: whoever reaches this address can have connections made in our name.
         output.console.print(
             f"warning: anybody who reaches {format_address(address)} can drive this API; "

@@ -13,7 +13,7 @@ WEB = '[proxy.web]\nlisten = "9000"\nupstream = "db.internal:5432"\n'
 def read(tmp_path: Path, text: str) -> list[object]:
     path = tmp_path / "finproxy.toml"
     path.write_text(text)
-    return list(load(path))
+    return list(load(path).proxies)
 
 
 def test_reads_several_proxies_each_with_its_rules(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_reads_several_proxies_each_with_its_rules(tmp_path: Path) -> None:
         + '[proxy.cache]\nlisten = "[::1]:0"\nupstream = "6379"\ngrace = "1m"\nmax_sessions = 5\n'
     )
 
-    web, cache = load(path)
+    web, cache = load(path).proxies
 
     assert (web.name, web.listen, web.upstream) == ("web", ("127.0.0.1", 9000), ("db.internal", 5432))
     assert web.rules == (parse_rule("server.fin -> delay 2s~200ms"), parse_rule("any.reset -> fin @0.5"))
@@ -42,7 +42,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "finproxy.toml"
     path.write_text("seed = 7\n" + WEB)
 
-    assert load(path, {"seed": 8})[0].seed == 8
+    assert load(path, {"seed": 8}).proxies[0].seed == 8
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import httpx
 import finproxy
 from finproxy import Address, Record
 from finproxy.addresses import format_address
-from finproxy.control.application import ApiSettings
 from finproxy.control.proxies import Proxies
-from finproxy.control.running import Household, Wanted, open_api
+from finproxy.control.running import open_api
+from finproxy.control.settings import ApiSettings, Household, Wanted
 from finproxy.observers import Recorder
 
 from ...support.peers import PATIENCE, Peer, Upstream, connect, listening, patience
