@@ -11,8 +11,8 @@ import trio
 
 import finproxy
 from finproxy import Address
-from finproxy.control.application import ApiSettings
-from finproxy.control.running import Household, open_api
+from finproxy.control.running import open_api
+from finproxy.control.settings import ApiSettings, Household
 from finproxy.observers import Recorder
 from harness.agent.agent import serve_agent
 from harness.background import Background
