@@ -12,6 +12,7 @@ BENCHMARKS = {
     "churn": "what 10,000 sessions opened and closed leave behind",
     "wire": "how fast FINs that were kept out come in, and what a filter costs that is not used",
     "harness": "what watching costs and what it sees",
+    "toxics": "how exactly toxics keep time and rate, and what 10,000 of them leave behind",
     "relay": "finproxy beside haproxy, nginx, socat and Toxiproxy, as ratios to a direct connection",
 }
 
