@@ -10,7 +10,9 @@ imported, the plugin says so, instead of failing in odd ways.
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -250,13 +252,14 @@ def scripted_server(_finproxy_scene: Any) -> Any:
 
 @pytest.fixture
 def fin_scenario(_finproxy_scene: Any) -> Any:
-    """Play the scenario that the mark names with a server or a client, and fail if that does.
+    """Play the scenario that the mark names with a server, a client or a relay, and fail if that does.
 
         @pytest.mark.fin_scenario("half-close-request", "time-wait-side")
         def test_scenarios(launch, fin_scenario):
             fin_scenario(launch("uvicorn", "myapp:app", "--port", "{port}"))
 
-    A client is a command: ``fin_scenario("curl", "-sS", "{url}", "{url}")``.
+    A client is a command, ``fin_scenario("curl", "-sS", "{urls}")``, and so is a relay:
+    ``fin_scenario("socat", "TCP-LISTEN:{port},fork,reuseaddr", "TCP:127.0.0.1:{upstream}")``.
     """
     if not _finproxy_scene.scenario:
         raise pytest.UsageError('expected @pytest.mark.fin_scenario("name", ...) on a test, found none')
@@ -281,16 +284,44 @@ def _import_our_harness() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show with a failure what was seen of connections and programs."""
+    if call.excinfo is not None:
+        _hide_our_frames(call.excinfo)
     report = yield
-    scene = item.stash.get(_SCENE, None)
-    if report.failed and report.when != "teardown" and scene is not None:
-        report.sections += list(scene.sections())
-        if folder := item.config.getoption("--finproxy-report"):
-            listed = "\n".join(map(str, scene.write_report(folder)))
-            report.sections.append(("finproxy: report", listed))
+    if report.failed and (scene := item.stash.get(_SCENE, None)) is not None:
+        del item.stash[_SCENE]  # a test that fails and whose teardown fails as well shows it once
+        _show(report, scene, item.config.getoption("--finproxy-report"))
     return report
+
+
+def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let a check that fails be shown at the test's own line: its message says everything else."""
+    ours = tuple(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("finproxy", "harness"))
+    for entry in excinfo.traceback:
+        if str(entry.path).startswith(ours):
+            # Where pytest looks whether to leave a frame out, unless it is run with --full-trace.
+            entry.frame.f_globals["__tracebackhide__"] = _was_raised_on_purpose
+
+
+def _was_raised_on_purpose(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether it is a check or misuse; a defect is shown where it is."""
+    errors = sys.modules.get("harness.errors")
+    return errors is not None and isinstance(excinfo.value, errors.HarnessError)
+
+
+def _show(report: pytest.TestReport, scene: Any, folder: Path | None) -> None:
+    from harness.scene_report import sections, write_report
+
+    report.sections += sections(scene)
+    if folder is not None:
+        try:
+            told = "\n".join(map(str, write_report(scene, folder, report.longreprtext)))
+        except OSError as error:  # a full disk must not end the whole run
+            told = f"expected to write into {folder}, found {error}; choose another --finproxy-report"
+        report.sections.append(("finproxy: report", told))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

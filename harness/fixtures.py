@@ -1,29 +1,29 @@
-"""What the pytest fixtures really do: all that one test has started, and what is told of it when it fails.
+"""What the pytest fixtures really do: all that one test has started, and that ends with it.
 
-Nothing in here knows pytest: the plugin is a thin skin, and a script can use a scene just as well.
+Nothing in here knows pytest: the plugin is a thin skin, and a script can use a scene just as well. What is
+told of a scene when its test fails is in scene_report.py.
 """
 
-import json
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import finproxy
 from harness.background import Background
 from harness.contract import ContractReport, judge_shutdown
 from harness.driving import Upstream
 from harness.errors import HarnessError, UsageError
-from harness.program import Program
+from harness.program import Program, split_command
 from harness.proxied import BackgroundProxy, WatchedProxy
 from harness.remote.elsewhere import Elsewhere
 from harness.remote.program import RemoteProgram
 from harness.scenarios import (
     ClientSubject,
     Outcome,
+    RelaySubject,
     ScenarioFailedError,
     ServerSubject,
+    Subject,
     Verdict,
     run_scenario,
 )
@@ -53,6 +53,8 @@ class Scene:
         self.programs: list[Program | RemoteProgram] = []
         self.proxies: list[WatchedProxy] = []
         self.servers: list[ScriptedServer] = []
+        self.contracts: list[ContractReport] = []
+        self.outcomes: list[Outcome] = []
         self._background = background
         self._chance = random.Random(f"{seed}/{name}")
 
@@ -102,29 +104,32 @@ class Scene:
         """
         self._must_be_here("shutdown_contract")
         report = judge_shutdown(program, **terms)
+        self.contracts.append(report)
         report.require(known)
         return report
 
     def fin_scenario(
-        self, *subject: Program | str, known: Mapping[str, str] | None = None, **settings: Any
+        self,
+        *subject: Program | str,
+        known: Mapping[str, str] | None = None,
+        parameters: Mapping[str, float] | None = None,
+        **settings: Any,
     ) -> Outcome:
-        """Play the scenario of this run with a server (a program) or a client (a command with ``{url}``).
+        """Play the scenario of this run with a server, a client or a relay.
 
-        `settings` are the other fields of `ServerSubject` or `ClientSubject`; `known` maps the scenarios in
-        which the subject is known to fail to the reason.
+        A server is a program; a client is a command with ``{url}``, a relay one with ``{port}`` and
+        ``{upstream}``. `settings` are the other fields of `ServerSubject`, `ClientSubject` or `RelaySubject`,
+        `parameters` those of the scenario; `known` maps the scenarios in which the subject is known to fail
+        to the reason.
 
         Raises:
             ScenarioFailedError: it failed, or did not where it was said to.
 
         """
         self._must_be_here("fin_scenario")
-        first = subject[0]
-        tried: ServerSubject | ClientSubject
-        if isinstance(first, Program):
-            tried = ServerSubject(first, **settings)
-        else:
-            tried = ClientSubject(tuple(map(str, subject)), **settings)
-        outcome = run_scenario(self.scenario, tried, self._background())
+        tried = _subject_of(subject, settings)
+        outcome = run_scenario(self.scenario, tried, self._background(), **(parameters or {}))
+        self.outcomes.append(outcome)
         if self.scenario not in (known or {}):
             outcome.require()
         elif outcome.verdict is not Verdict.FAIL:
@@ -164,73 +169,11 @@ class Scene:
     ) -> None:
         self.close()
 
-    # --- what is told of it -----------------------------------------------------------------------
 
-    def sections(self) -> Iterable[tuple[str, str]]:
-        """Title and text of all that helps to understand a failure."""
-        for proxy in self.proxies:
-            for session in proxy.sessions:
-                yield f"finproxy {proxy.url}: session {session.number}", session.draw()
-                yield f"finproxy {proxy.url}: journal of session {session.number}", session.journal()
-            if not proxy.sessions:
-                yield f"finproxy {proxy.url}: journal", proxy.journal()
-        for program in self.programs:
-            yield f"program {program}", program.condition()
-        yield "finproxy: to repeat", self._how_to_repeat()
-
-    def write_report(self, folder: Path) -> list[Path]:
-        """Write what is known as JSON, and each session's diagram as SVG; the files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = _file_name(self.name)
-        written = [folder / f"{stem}.json"]
-        written[0].write_text(json.dumps(self._as_dict(), indent=2), encoding="utf-8")
-        for index, proxy in enumerate(self.proxies, 1):
-            for session in proxy.sessions:
-                written.append(folder / f"{stem}-proxy{index}-session{session.number}.svg")
-                written[-1].write_text(session.draw_svg(), encoding="utf-8")
-        return written
-
-    def _how_to_repeat(self) -> str:
-        rules = [f"  {rule}" for proxy in self.proxies for rule in proxy.rules]
-        listed = "\n".join(["rules:", *dict.fromkeys(rules)] if rules else ["rules: none"])
-        return f"pytest '{self.name}' --finproxy-seed={self.seed}\n{listed}"
-
-    def _as_dict(self) -> dict[str, Any]:
-        return {
-            "test": self.name,
-            "seed": self.seed,
-            "finproxy": finproxy.__version__,
-            "proxies": [_proxy_as_dict(proxy) for proxy in self.proxies],
-            "programs": [_program_as_dict(program) for program in self.programs],
-        }
-
-
-def _program_as_dict(program: Program | RemoteProgram) -> dict[str, Any]:
-    if isinstance(program, RemoteProgram):
-        return {"command": program.command, "address": list(program.address), "pid": program.pid}
-    return {
-        "command": program.command,
-        "pid": program.pid,
-        "code": program.code,
-        "output": program.output,
-    }
-
-
-def _proxy_as_dict(proxy: WatchedProxy) -> dict[str, Any]:
-    return {
-        "address": list(proxy.address),
-        "rules": list(proxy.rules),
-        "seed": proxy.seed,
-        "records": [record.as_dict() for record in proxy.records],
-        "ladders": {
-            str(session.number): {
-                name: [str(step.after) for step in end.transitions] for name, end in session.ends.items()
-            }
-            for session in proxy.sessions
-        },
-    }
-
-
-def _file_name(name: str) -> str:
-    """A test's id as a file name: what systems do not like in one is replaced."""
-    return "".join(char if char.isalnum() or char in "-._" else "_" for char in name)[-150:]
+def _subject_of(subject: Sequence[Program | str], settings: Mapping[str, Any]) -> Subject:
+    if isinstance(subject[0], Program):
+        return ServerSubject(subject[0], **settings)
+    command = split_command(tuple(map(str, subject)))
+    if any("{upstream}" in part for part in command):
+        return RelaySubject.of(*command, **settings)
+    return ClientSubject(command, **settings)

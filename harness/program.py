@@ -190,7 +190,17 @@ class Program:
         return socket.create_connection(self.address, timeout)
 
     def signal(self, number: int) -> None:
-        """Send a signal to its first process; `exits` counts its seconds from here."""
+        """Send a signal to its first process; `exits` counts its seconds from here.
+
+        Raises:
+            CheckFailedError: it has ended already, so that its exit would be no answer to the signal.
+
+        """
+        if not self.is_running:
+            raise CheckFailedError(
+                f"expected {self} to run when it is signalled, found that it exited with code {self.code}; "
+                f"if it goes to the background, keep it in the foreground\n{self.condition()}"
+            )
         self._signalled_at = time.monotonic()
         self._tree.signal(number)
 
@@ -200,7 +210,7 @@ class Program:
         self._tree.signal_all(number)
 
     def terminate(self) -> None:
-        """Ask it to shut down: SIGTERM to its first process."""
+        """Ask it to shut down: SIGTERM to its first process. Raises like `signal`."""
         self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -308,7 +318,8 @@ class Program:
             is_ready = wait_until(lambda: ready(self), ended, within)
         else:
             is_ready = self.port is None or wait_until(self._accepts, ended, within)
-        if not is_ready:
+        # One with a port that has left its work to others cannot be signalled, nor be seen to exit.
+        if not is_ready or (self.port is not None and ended.is_set()):
             raise StartError(self._why_not_ready(within))
 
     def _accepts(self) -> bool:
@@ -330,7 +341,8 @@ class Program:
         if code is None:
             what = f"it was not ready after {within:g} s"
         elif code == 0:
-            what = "it exited with code 0 before it was ready; if it goes to the background, keep it in front"
+            left = f", and left the processes {pids} behind" if (pids := self.pids) else ""
+            what = f"it exited with code 0{left}; if it goes to the background, keep it in the foreground"
         else:
             what = f"it exited with code {code} before it was ready"
         return f"{what}\n{self.condition()}"

@@ -64,7 +64,8 @@ def _waiting(subject: Subject) -> list[socket.socket]:
 
 def _go_on(program: Program) -> None:
     """First the process that was signalled, until it rests: it has told its workers then, if it has any."""
-    program.signal(signal.SIGCONT)
+    if program.is_running:
+        program.signal(signal.SIGCONT)
     _settles(program, lambda: program.statuses.get(program.pid) in {None, "sleeping"})
     program.signal_all(signal.SIGCONT)
 

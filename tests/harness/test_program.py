@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -165,23 +166,36 @@ def _lives(pid: int) -> bool:
     return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_program_that_forks_away_is_told_and_its_child_is_ended(tmp_path: Path) -> None:
-    code = """
-import os, pathlib, signal, sys
-if os.fork():
-    sys.exit(0)
-os.setsid()
-pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-signal.pause()
+FORKS_AWAY = """
+import os, signal, socket, sys
+
+def listen():
+    os.setsid()
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    print("listening", flush=True)
+    signal.pause()
+
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        pass
+    listen()
 """
-    with pytest.raises(StartError, match="goes to the background"):
-        Program(*python(code, str(tmp_path / "pid")), ready=lambda _: False)
-    written = tmp_path / "pid"
-    assert (
-        not written.exists()
-        or not psutil.pid_exists(int(written.read_text()))
-        or not _lives(int(written.read_text()))
-    )
+
+
+@pytest.mark.parametrize("settings", [{}, {"ready": "listening"}], ids=["by port", "by pattern"])
+def test_a_program_that_forks_away_is_told_and_its_child_is_ended(settings: dict[str, str]) -> None:
+    with pytest.raises(StartError, match=r"keep it in the foreground") as failure:
+        Program(*python(FORKS_AWAY, "{port}"), **settings)  # type: ignore[arg-type]
+    [child] = re.findall(r"left the processes \[(\d+)\] behind", str(failure.value))
+    assert not psutil.pid_exists(int(child)) or not _lives(int(child))
+
+
+def test_a_program_that_has_ended_already_cannot_be_asked_to(listens: Program) -> None:
+    # Its exit would be taken for the answer to a signal that nobody got.
+    listens.kill()
+    with pytest.raises(CheckFailedError, match="found that it exited with code -9"):
+        listens.terminate()
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.harness.connections import needs_linux
 
 from .conftest import Runs
@@ -94,52 +92,6 @@ def test_two(echo, fin_proxy):
     done.assert_outcomes(passed=1)
 
 
-def test_a_test_that_ends_with_fins_held_leaves_no_thread_and_no_process(runs: Runs) -> None:
-    done = runs("""
-import threading, psutil
-pids = []
-
-def test_leaves_it_held(echo, fin_proxy):
-    pids.append(echo.pid)
-    proxy = fin_proxy(echo, "any.fin -> hold")
-    client = proxy.connect()
-    client.shutdown(socket.SHUT_WR)
-    proxy.wait_for("fin.held")
-    client.close()
-
-def test_nothing_is_left():
-    names = sorted(thread.name for thread in threading.enumerate())
-    assert names == ["MainThread", "finproxy background"]
-    assert not psutil.pid_exists(pids[0])
-""")
-    done.assert_outcomes(passed=2)
-
-
-def test_a_start_that_fails_shows_the_program(runs: Runs) -> None:
-    done = runs("""
-def test_start(launch):
-    launch(sys.executable, "-c", "print('no config'); raise SystemExit(3)", "{port}")
-""")
-    done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*exited with code 3 before it was ready*", "*no config*"])
-
-
-def test_a_program_that_had_to_be_killed_is_named_in_the_summary(runs: Runs) -> None:
-    done = runs("""
-DEAF = '''
-import signal
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("deaf", flush=True)
-signal.pause()
-'''
-
-def test_deaf(launch):
-    launch(sys.executable, "-c", DEAF, ready="deaf", grace=0.01)
-""")
-    done.assert_outcomes(passed=1)
-    done.stdout.fnmatch_lines(["*= finproxy =*", "*test_deaf*ignored SIGTERM for 0.01 s and was killed"])
-
-
 def test_an_error_of_the_proxy_belongs_to_its_test(runs: Runs) -> None:
     done = runs("""
 import contextlib
@@ -171,74 +123,6 @@ def test_the_next_one_is_fine(echo, fin_proxy):
     done.assert_outcomes(failed=1, passed=3, errors=1)
     done.stdout.fnmatch_lines(["*ERROR at teardown of test_crash*", "*ProxyFailedError*a defect*"])
     done.stdout.fnmatch_lines(["*NotationError*hld*"])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("-p", "no:trio"),
-        ("--import-mode=importlib",),
-        ("-p", "xdist", "-n", "2"),
-        ("-p", "trio", "-o", "trio_mode=true"),
-        ("-p", "asyncio", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
-    ],
-    ids=["no-trio", "importlib", "xdist", "trio", "asyncio"],
-)
-def test_it_works_in_every_environment(runs: Runs, arguments: tuple[str, ...]) -> None:
-    body = """
-    proxy = fin_proxy(echo)
-    with proxy.connect() as client:
-        client.sendall(b"1")
-        assert client.recv(1) == b"1"
-"""
-    asynchronous = "asyncio" in arguments or "trio_mode=true" in arguments
-    tests = f"def test_plain(echo, fin_proxy):{body}"
-    if asynchronous:
-        tests += f"async def test_async(echo, fin_proxy):{body}"
-    done = runs(tests, *arguments)
-    done.assert_outcomes(passed=2 if asynchronous else 1)
-
-
-def test_anyio_tests_can_use_it(runs: Runs) -> None:
-    done = runs(
-        """
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request):
-    return request.param
-
-@pytest.mark.anyio
-async def test_async(echo, fin_proxy):
-    proxy = fin_proxy(echo)
-    with proxy.connect() as client:
-        client.sendall(b"1")
-        assert client.recv(1) == b"1"
-""",
-        "-p",
-        "anyio",
-    )
-    done.assert_outcomes(passed=2)
-
-
-def test_another_harness_is_told(runs: Runs, pytester: pytest.Pytester) -> None:
-    pytester.mkpydir("harness")
-    done = runs("""
-def test_it(launch):
-    launch("true")
-""")
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(
-        ["*expected the package 'harness' that comes with finproxy*, found another one*"]
-    )
-
-
-def test_a_harness_of_ones_own_is_not_disturbed(runs: Runs, pytester: pytest.Pytester) -> None:
-    pytester.mkpydir("harness").joinpath("mine.py").write_text("x = 1")
-    done = runs("""
-def test_it():
-    from harness.mine import x
-    assert x == 1
-""")
-    done.assert_outcomes(passed=1)
 
 
 def test_the_shutdown_contract_is_one_line(runs: Runs) -> None:

@@ -92,7 +92,60 @@ def test_reports_are_kept(runs: Runs, pytester: pytest.Pytester, arguments: tupl
     assert report["proxies"][0]["rules"] == ["client.fin -> hold"]
     assert report["proxies"][0]["ladders"]["1"]["server"][-1] == "ESTABLISHED"
     assert report["programs"][0]["output"] == "listening\n"
+    assert " LISTEN, python" in report["programs"][0]["sockets"][0]
+    assert report["knobs"]["net.ipv4.tcp_fin_timeout"].isdigit()
+    assert "missing rung: expected CLOSE-WAIT" in report["failure"]
     assert names[".svg"].read_text().startswith("<svg")
+
+
+def test_reports_that_cannot_be_kept_do_not_end_the_run(runs: Runs, pytester: pytest.Pytester) -> None:
+    (pytester.path / "reports").touch()
+    done = runs(FAILS, "--finproxy-report", "reports")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*expected to write into reports, found*choose another --finproxy-report"])
+
+
+def test_a_report_holds_scenarios_and_contracts(runs: Runs, pytester: pytest.Pytester) -> None:
+    done = runs(
+        """
+@pytest.mark.fin_scenario("half-close-swallowed")
+def test_scenario(echo, fin_scenario):
+    from harness.contract import RawBytes
+    fin_scenario(echo, protocol=RawBytes(b"1", b"2"))
+
+def test_contract(echo, shutdown_contract):
+    from harness.contract import RawBytes
+    shutdown_contract(echo, grace=3, protocol=RawBytes(b"1", b"1"))
+""",
+        "--finproxy-report",
+        "reports",
+    )
+    done.assert_outcomes(failed=2)
+    done.stdout.fnmatch_lines(
+        [
+            "*half-close-swallowed: journal of session 1*",
+            '*"event": "session.opened"*',
+            "*finproxy: to repeat*",
+            "*client.fin -> hold*",
+        ]
+    )
+    kept = {path.name: path.read_text() for path in (pytester.path / "reports").iterdir()}
+    [drawing] = [text for name, text in kept.items() if name.endswith(".svg")]
+    assert drawing.startswith("<svg")
+    [contract, scenario] = [json.loads(kept[name]) for name in sorted(kept) if name.endswith(".json")]
+    assert contract["contracts"][0]["verdicts"]["backlog"]["outcome"] == "fail"
+    assert scenario["scenarios"][0]["verdict"] == "fail"
+    assert scenario["scenarios"][0]["evidence"]["sessions"][0]["records"][0]["event"] == "session.opened"
+
+
+def test_a_check_that_fails_is_shown_at_the_line_of_the_test(runs: Runs) -> None:
+    done = runs(FAILS)
+    done.stdout.fnmatch_lines(
+        [">*proxy.session.server.check(*within=0)", "E *missing rung*", "test_it.py:*: LadderMismatch"]
+    )
+    done.stdout.no_fnmatch_line("*harness/watching*")
+    whole = runs(FAILS, "--full-trace")
+    whole.stdout.fnmatch_lines(["*harness/watching/*: LadderMismatch"])
 
 
 def test_nothing_is_kept_of_tests_that_pass(runs: Runs, pytester: pytest.Pytester) -> None:
