@@ -6,6 +6,7 @@ This module must not know any scenario.
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -25,9 +26,13 @@ from harness.scenarios.verdicts import (
     Judgement,
     NotApplicableError,
     failed,
+    non_strict,
     passed,
 )
 from harness.states import TcpState
+
+_LATE_AFTER = 2.0
+"""Seconds after which a FIN counts as late: a timer of the server has sent it, not the end of its work."""
 
 
 class ServerStage(Stage):
@@ -225,9 +230,13 @@ class ServerStage(Stage):
             return End.RESET
         return End.FIN if came(session, "fin.received", "server") else End.NOTHING
 
-    def must_send_fin(self, session: ProxiedSession) -> Judgement:
-        """Whether the server ends its flow as it should."""
+    def must_send_fin(self, session: ProxiedSession, *, late_after: float = _LATE_AFTER) -> Judgement:
+        """Whether the server ends its flow as it should, now that nothing is left to be waited for."""
+        began = time.monotonic()
         found = self.server_end(session)
+        waited = time.monotonic() - began
+        if found is End.FIN and waited > late_after:
+            return non_strict(f"it sent its FIN, but only after {waited:.1f} s")
         if found is End.FIN:
             return passed("it sent its FIN")
         if found is End.RESET:

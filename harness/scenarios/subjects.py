@@ -28,8 +28,9 @@ class ServerSubject:
     protocol: Protocol = field(default_factory=Http)
     closing: Protocol | None = None
     slow: Protocol | Callable[[float], Protocol] | None = None
-    patience: float = 5.0
-    """Seconds that anything may take, its shutdown included."""
+    patience: float = 7.5
+    """Seconds that anything may take, its shutdown included. None of the usual timers (5 s, 10 s) ends just
+    then: a verdict would be a matter of luck."""
     signal: int = SIGTERM
     """What asks it to end: SIGTERM; nginx's graceful one is SIGQUIT, haproxy's SIGUSR1."""
     grace: float | None = None

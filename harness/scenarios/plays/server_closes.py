@@ -35,7 +35,7 @@ def clean_server_close(stage: ServerStage) -> Found:
     client = stage.asked(stage.closing)
     session = stage.proxy.session_of(client)
     close = stage.must_send_fin(session)
-    if close.verdict is not Verdict.PASS:
+    if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     client.shutdown(socket.SHUT_WR)
     return Found(_ANSWERED, _fin_and_ladders(stage, session))
@@ -46,7 +46,7 @@ def data_after_fin(stage: ServerStage) -> Found:
     client = stage.asked(stage.closing)
     session = stage.proxy.session_of(client)
     close = stage.must_send_fin(session)
-    if close.verdict is not Verdict.PASS:
+    if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     if stage.is_held(session):
         raise NotApplicableError("it goes on reading after its FIN")
@@ -74,7 +74,10 @@ def time_wait_side(stage: ServerStage) -> Found:
 
 def _fin_and_ladders(stage: ServerStage, session: ProxiedSession) -> Judgement:
     close = stage.must_send_fin(session)
-    return stage.ladders(session) if close.verdict is Verdict.PASS else close
+    if close.verdict is Verdict.FAIL:
+        return close
+    ladders = stage.ladders(session)
+    return ladders if ladders.verdict is Verdict.FAIL or close.verdict is Verdict.PASS else close
 
 
 def _met_a_reset(end: End) -> Judgement:

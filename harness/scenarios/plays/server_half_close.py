@@ -58,7 +58,7 @@ def half_close_response(stage: ServerStage) -> Found:
     client = stage.asked(stage.closing)
     session = stage.proxy.session_of(client)
     close = stage.must_send_fin(session)
-    if close.verdict is not Verdict.PASS:
+    if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     with frozen(stage.server):
         client.sendall(b"more")

@@ -80,6 +80,7 @@ ABORTS_A_LATE_ANSWER = {
 }
 KEEPS_ITS_FD = {**GOOD, "after": "sock.shutdown(socket.SHUT_WR); kept.append((sock, data))"}
 LEAKS = {**GOOD, "after": "kept.append((sock, data))"}
+CLOSES_BY_A_TIMER = {**GOOD, "after": "time.sleep(2.5); data.close(); sock.close()"}
 RESETS = {**GOOD, "after": f"data.close(); {_RESET}"}
 LETS_THE_CLIENT_CLOSE = {**GOOD, "says_bye": "False"}
 NEEDS_THE_PORT_FOR_ITSELF = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from harness.background import Background
 from harness.ports import ReservedPort
 from harness.program import Program
 from harness.scenarios import ScenarioFailedError, ServerSubject, Verdict, run_scenario, scenarios_for
+from harness.verdict import CloseKind
 from tests.harness.connections import needs_linux
 
 from .subjects import (
@@ -17,6 +19,7 @@ from .subjects import (
     ABORTS_ON_FIN,
     ASK,
     BYE,
+    CLOSES_BY_A_TIMER,
     CLOSES_WITH_BYTES_UNREAD,
     DIES_OF_A_REQUEST,
     ENDS_AT_ONCE,
@@ -89,6 +92,14 @@ def test_a_server_that_leaks_close_wait_fails(name: str, background: Background)
     assert outcome.behaviour.verdict is Verdict.PASS
     assert outcome.close.verdict is Verdict.FAIL
     assert "its end is in CLOSE-WAIT" in outcome.reason
+
+
+def test_a_server_that_closes_by_a_timer_is_late(background: Background) -> None:
+    outcome = try_server("clean-client-close", background, CLOSES_BY_A_TIMER)
+    assert outcome.close.verdict is Verdict.NON_STRICT
+    assert re.search(r"it sent its FIN, but only after 2\.\d s", outcome.reason)
+    assert outcome.evidence.closed
+    assert (outcome.evidence.closed.kind, outcome.evidence.closed.by) == (CloseKind.LATE_FIN, "server")
 
 
 def test_a_server_that_leaks_is_over_its_budget(background: Background) -> None:
