@@ -25,6 +25,7 @@ from .audit_arguments import (
     Repeat,
     Report,
     Strict,
+    User,
     Version,
     audit_one,
     audit_several,
@@ -124,6 +125,7 @@ def server(
     grace: Annotated[str | None, typer.Option(help="How long its shutdown may take. Default 5s.")] = None,
     patience: Patience = None,
     version_command: Version = None,
+    user: User = None,
     env: Env = None,
     only: Only = None,
     strict: Strict = False,
@@ -142,7 +144,14 @@ def server(
         "ready": ready,
         "within": within,
     }
-    told |= {"signal": signal, "grace": grace, "patience": patience, "version": version_command, "env": env}
+    told |= {
+        "signal": signal,
+        "grace": grace,
+        "patience": patience,
+        "version": version_command,
+        "user": user,
+        "env": env,
+    }
     wished = wishes(only, strict, repeat, jobs, report, junit, json)
     audit_one("server", name, command, told, wished)
 
@@ -153,6 +162,7 @@ def client(
     name: Name = "client",
     patience: Patience = None,
     version_command: Version = None,
+    user: User = None,
     env: Env = None,
     only: Only = None,
     strict: Strict = False,
@@ -163,7 +173,7 @@ def client(
     json: Json = None,
 ) -> None:
     """Audit a client: a scripted server misbehaves at its connection's end."""
-    told: dict[str, Any] = {"patience": patience, "version": version_command, "env": env}
+    told: dict[str, Any] = {"patience": patience, "version": version_command, "user": user, "env": env}
     wished = wishes(only, strict, repeat, jobs, report, junit, json)
     audit_one("client", name, command, told, wished)
 
@@ -182,6 +192,7 @@ def relay(
     within: Annotated[str | None, typer.Option(help="How long its start may take. Default 30s.")] = None,
     patience: Patience = None,
     version_command: Version = None,
+    user: User = None,
     env: Env = None,
     only: Only = None,
     strict: Strict = False,
@@ -199,7 +210,7 @@ def relay(
                 "the audit chooses the ports itself"
             )
     told: dict[str, Any] = {"protocol": protocol, "ready": ready, "within": within, "patience": patience}
-    told |= {"version": version_command, "env": env}
+    told |= {"version": version_command, "user": user, "env": env}
     wished = wishes(only, strict, repeat, jobs, report, junit, json)
     audit_one("relay", name, command, told, wished)
 

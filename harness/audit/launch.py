@@ -46,7 +46,10 @@ def _become(user: str, folder: str) -> None:
     """Run as somebody else from here on; only root can, and only root has to."""
     if not user or os.geteuid() != 0:
         return
-    account = pwd.getpwnam(user)
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        sys.exit(f"expected a user of this machine to run it as, found {user!r}; give another one")
     for place in (Path(folder), *Path(folder).iterdir()):
         shutil.chown(place, account.pw_uid, account.pw_gid)
     os.initgroups(user, account.pw_gid)

@@ -38,6 +38,7 @@ class Row:
 
     label: str
     scenario: Scenario
+    values: str
     results: tuple[Result | None, ...]
 
 
@@ -78,4 +79,5 @@ def _rows(results: list[Result], columns: list[str], scenarios: tuple[Scenario, 
         for result in of_it:
             by_row.setdefault(result.cell.row, {})[result.cell.subject] = result
         for label, found in by_row.items():
-            yield Row(label, scenario, tuple(found.get(name) for name in columns))
+            values = label.partition(":")[2]
+            yield Row(label, scenario, values, tuple(found.get(name) for name in columns))

@@ -25,10 +25,14 @@ class Cell:
     parameters: tuple[tuple[str, float], ...] = ()
 
     @property
+    def values(self) -> str:
+        """The values that are tried, as its name has them."""
+        return ",".join(f"{name}={value:g}" for name, value in self.parameters)
+
+    @property
     def row(self) -> str:
         """What it shares with other subjects: the scenario and the values."""
-        values = ",".join(f"{name}={value:g}" for name, value in self.parameters)
-        return f"{self.scenario}:{values}" if values else self.scenario
+        return f"{self.scenario}:{self.values}" if self.parameters else self.scenario
 
     def __str__(self) -> str:
         return f"{self.subject}/{self.row}"

@@ -3,7 +3,9 @@
 This module must not know what the page looks like.
 """
 
+import base64
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -76,7 +77,7 @@ def _source(name: str) -> str:
 
 def _picture(svg: str) -> str:
     """An address that holds the picture: its styles then touch nothing else on the page."""
-    return "data:image/svg+xml," + quote(svg, safe=" =:/<>'()-.,;")
+    return "data:image/svg+xml;base64," + base64.b64encode(re.sub(r"\s+", " ", svg).encode()).decode()
 
 
 def _runs(result: Result) -> list[Run]:

@@ -26,6 +26,16 @@ while True:
 PATIENT = _SERVER.format(answer="time.sleep(float(request)); sock.sendall(b'ok')")
 """Answers after as many seconds as the request says, whatever the client has done meanwhile."""
 
+DEAF_AFTER_ONE = """
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+first = listener.accept()[0]
+first.recv(100)
+first.sendall(b"ok")
+threading.Event().wait()
+"""
+"""Answers once, then never does anything any more."""
+
 IMPATIENT = _SERVER.format(
     answer="""
             sock.settimeout(float(request) or None)

@@ -51,7 +51,7 @@ def test_what_programs_print_stays_text(page: Outline) -> None:
 
 def test_nothing_is_fetched_from_anywhere(page: Outline) -> None:
     assert page.sources
-    assert all(source.startswith("data:image/svg+xml,") for source in page.sources)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert all(link.startswith(("#", "data:,")) for link in page.links)
 
 

@@ -154,3 +154,20 @@ def test_a_stopped_worker_says_that_it_was_interrupted(worker: Worker) -> None:
 
 def test_cells_are_compared_by_value() -> None:
     assert Cell("a", "b") == Cell("a", "b")
+
+
+def test_a_subject_that_prints_megabytes_is_judged_and_its_last_lines_kept() -> None:
+    loud = subjects.server("loud", "print('x' * 5_000_000, 'the end', flush=True)\n" + subjects.PATIENT)
+    audit = audited([loud], ["clean-client-close"])
+    (result,) = audit.results
+    assert result.verdict is PASS
+    assert len(result.outcome.evidence.output) < 200_000
+    assert result.outcome.evidence.output.endswith("the end")
+
+
+def test_a_subject_that_hangs_in_mid_scenario_is_judged_within_its_patience() -> None:
+    deaf = subjects.server("deaf", subjects.DEAF_AFTER_ONE, patience="1s")
+    audit = audited([deaf], ["clean-client-close"])
+    (result,) = audit.results
+    assert result.verdict is FAIL
+    assert result.outcome.seconds < 20
