@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from rich.progress import Progress
 
-from . import measures, peers
+from . import chart, measures, peers
 
 DIRECT = "direct"
 Figures = dict[tuple[str, str], list[float]]
@@ -33,11 +33,16 @@ def main(arguments: list[str]) -> None:
             ways[peer.name] = measures.Way(peer_port, psutil.Process(process.pid), peer.forks)
         figures = _measure(generator, ways, options.rounds)
     print(table(figures, list(ways)))
+    print("\nfinproxy's rates and costs by each peer's (1: equal)\n")
+    print(ratios(figures, list(ways)))
+    if options.chart:
+        options.chart.write_text(chart.draw(shares(figures, list(ways)), [n for n in ways if n != DIRECT]))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks relay", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds through all relays (default 5)")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the rates into this SVG as well")
     return parser.parse_args(arguments)
 
 
@@ -63,12 +68,38 @@ def table(figures: Figures, names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def ratios(figures: Figures, names: list[str]) -> str:
+    """Finproxy's medians divided by each peer's, in Markdown."""
+    others = [name for name in names if name not in (DIRECT, peers.FINPROXY.name)]
+    lines = ["| | " + " | ".join(others) + " | better is |", "|---" * (len(others) + 2) + "|"]
+    for measure in measures.MEASURES:
+        cells = [_ratio(figures, measure, peers.FINPROXY.name, name) for name in others]
+        better = "more" if measure.more_is_better else "less"
+        lines.append(f"| {measure.name} | {' | '.join(f'{c:.2f}' if c else '' for c in cells)} | {better} |")
+    return "\n".join(lines)
+
+
+def shares(figures: Figures, names: list[str]) -> chart.Shares:
+    """Each rate through each relay as a share of the direct connection's."""
+    found: dict[str, dict[str, float]] = {}
+    for measure in measures.MEASURES:
+        for name in names:
+            if measure.more_is_better and name != DIRECT and (r := _ratio(figures, measure, name, DIRECT)):
+                found.setdefault(measure.name, {})[name] = r
+    return found
+
+
+def _ratio(figures: Figures, measure: measures.Measure, name: str, to: str) -> float | None:
+    one, other = (figures.get((measure.name, which)) for which in (name, to))
+    return statistics.median(one) / statistics.median(other) if one and other else None
+
+
 def _cell(figures: Figures, measure: measures.Measure, name: str) -> str:
     if (measure.name, name) not in figures:
         return ""
     median = statistics.median(figures[measure.name, name])
-    direct = figures.get((measure.name, DIRECT))
-    ratio = f" ({median / statistics.median(direct):.2f})" if direct and name != DIRECT else ""
+    to_direct = _ratio(figures, measure, name, DIRECT) if name != DIRECT else None
+    ratio = f" ({to_direct:.2f})" if to_direct else ""
     return (f"{median:,.0f}" if median >= 100 else f"{median:.3g}") + ratio
 
 
