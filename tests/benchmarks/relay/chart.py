@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
-_BAR, _GAP, _LABELS, _WIDTH = 12, 14, 190, 840
+_BAR, _GAP, _LABELS, _WIDTH = 12, 14, 190, 1000
 _COLOURS = ("#3b82f6", "#93c5fd", "#f59e0b", "#10b981", "#ef4444", "#a855f7")
 """One for each relay, in the order of the legend: none too near to white, none too near to black."""
 
