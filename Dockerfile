@@ -31,28 +31,35 @@ FROM python:3.12-slim AS system
 # tini reaps and passes signals on; iptables and the library serve the wire technique nfqueue.
 RUN apt-get update -q \
  && apt-get install -y -q --no-install-recommends tini iptables libnetfilter-queue1 util-linux \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1000 --create-home finproxy
 # A process without root loses its capabilities when it starts a program, unless they are ambient. So the
 # container starts as root and gives that up at once: for user finproxy, with NET_ADMIN (the wire techniques)
-# where the container was given it, and with nothing where not. With --user, that user starts as it is.
+# where the container was given it, and with nothing where not. With --user, that user starts as it is; with all
+# capabilities dropped there is nothing to give up.
 RUN printf '%s\n' '#!/bin/sh' 'set -eu' \
     '[ "$(id -u)" = 0 ] || exec finproxy "$@"' \
     'as="--reuid finproxy --regid finproxy --init-groups --no-new-privs"' \
     'admin="--inh-caps -all,+net_admin --ambient-caps -all,+net_admin"' \
     'setpriv $as $admin true 2>/dev/null && exec setpriv $as $admin finproxy "$@"' \
-    'exec setpriv $as finproxy "$@"' >/usr/local/bin/start-finproxy \
+    'setpriv $as true 2>/dev/null && exec setpriv $as finproxy "$@"' \
+    'exec finproxy "$@"' >/usr/local/bin/start-finproxy \
  && chmod +x /usr/local/bin/start-finproxy
 # In a container, loopback is nobody's address: a bare port is a port of every interface here.
-ENV PATH=/opt/finproxy/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FINPROXY_BIND=0.0.0.0
+ENV PATH=/opt/finproxy/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TINI_SUBREAPER=1 FINPROXY_BIND=0.0.0.0
+# Healthy is what listens, on whatever port; Docker's own resolver (127.0.0.11) does not count.
+HEALTHCHECK --interval=5s --start-period=20s \
+  CMD awk '$4 == "0A" && $2 !~ /^0B00007F/ {found = 1} END {exit !found}' /proc/net/tcp
 ENTRYPOINT ["tini", "--", "start-finproxy"]
 CMD ["--help"]
 
 FROM system AS tests
 COPY --from=build-tests /opt/finproxy /opt/finproxy
+RUN mkdir /report && chown finproxy /report
 WORKDIR /tests
 USER finproxy
-ENTRYPOINT ["tini", "--", "pytest"]
+HEALTHCHECK NONE
+ENTRYPOINT ["tini", "--", "pytest", "-p", "no:cacheprovider"]
 
 FROM system AS finproxy
 COPY --from=build /opt/finproxy /opt/finproxy
