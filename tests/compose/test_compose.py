@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .conftest import ROOT, Project
 
+
 def test_the_one_command_succeeds_and_reports_the_ladder_of_a_server_shut_down(
     project: Project, tmp_path: Path
 ) -> None:
@@ -51,7 +52,9 @@ def test_the_proxy_is_not_root(project: Project) -> None:
     uids = project.run("exec", "-T", "finproxy", "sh", "-c", "cat /proc/[0-9]*/status").stdout
     assert "\nName:\tfinproxy" in f"\n{uids}"
     blocks = uids.split("Name:\t")[1:]
-    assert {block.split("Uid:\t")[1].split()[0] for block in blocks if block.startswith("finproxy")} == {"1000"}
+    assert {block.split("Uid:\t")[1].split()[0] for block in blocks if block.startswith("finproxy")} == {
+        "1000"
+    }
 
 
 STATES = """
@@ -81,7 +84,7 @@ with urllib.request.urlopen("http://finproxy:8474/v1/records/stream?after=0&even
 
 
 def test_a_stopped_servers_states_are_seen_until_they_are_gone(project: Project) -> None:
-    """Its container is stopped with SIGTERM while its FIN is held: the sockets outlive it, and are seen to."""
+    """Its container is stopped with SIGTERM while its FIN is held: its sockets outlive it."""
     project.run("up", "--no-build", "--detach", "--wait", "finproxy", "server", "server-states", "client")
     project.python("finproxy", HOLD)
     project.python("finproxy", AWAIT.format(event="session.opened"))

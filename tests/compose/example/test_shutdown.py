@@ -1,4 +1,4 @@
-"""What the service `tests` of compose.yaml runs: the server is shut down in the middle of a client's session."""
+"""What the service `tests` of compose.yaml runs: a server is shut down in the middle of a session."""
 
 from pathlib import Path
 from typing import Any
