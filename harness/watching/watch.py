@@ -10,7 +10,7 @@ from types import TracebackType
 
 from harness.rows import Endpoint, RawEndpoint
 from harness.sources.base import TableSource
-from harness.sources.choice import choose
+from harness.sources.choice import Sources, best_table, choose
 from harness.watching.far import FarSource
 from harness.watching.rounds import Rounds
 from harness.watching.scope import Scope
@@ -32,7 +32,8 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
         ports: also watch every connection with one of these ports on either end, as it appears.
         names: how endpoints are called in drawings; "client" and "server" if not given.
         agents: addresses of `finproxy agent` in other network namespaces, each with a name for notes:
-            ``{"server": "http://server-states:8475"}``. An endpoint is followed where it is first seen.
+            ``{"server": "http://server-states:8475"}``. An endpoint is followed where it is first seen, by
+            tables: with agents, the tracepoint is not used, which cannot tell namespaces apart.
         token: what the agents ask for.
 
     Raises:
@@ -94,7 +95,7 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
     def _open(self) -> Watcher:
         from harness.sources.owners import find_owners
 
-        sources = choose(self._source, pid=self._pid)
+        sources = self._open_sources()
         try:
             far = self._open_agents()
         except BaseException:
@@ -102,6 +103,12 @@ class watch:  # noqa: N801 - used like a function: `with harness.watch(...) as s
             raise
         self._watcher = Watcher(Rounds(sources, find_owners, Scope(self._ports), far))
         return self._watcher
+
+    def _open_sources(self) -> Sources:
+        if self._agents and self._source is None:
+            # This kernel's tracepoint would tell of the agents' sockets too, sooner than they do.
+            return Sources(best_table(self._pid), None)
+        return choose(self._source, pid=self._pid)
 
     def _open_agents(self) -> Sequence[FarSource]:
         from harness.remote.agent_link import AgentLink
