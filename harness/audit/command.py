@@ -98,10 +98,10 @@ def write_reports(audit: Audit, wishes: Wishes, console: Console) -> None:
 
     """
     written = {
-        wishes.report / "index.html" if wishes.report else None: draw_page,
+        wishes.json: as_json,
         wishes.report / "report.json" if wishes.report else None: as_json,
         wishes.junit: lambda audit: as_junit(audit, strict=wishes.strict),
-        wishes.json: as_json,
+        wishes.report / "index.html" if wishes.report else None: draw_page,
     }
     for path, draw in written.items():
         if path is None:
