@@ -40,7 +40,7 @@ def audited(names: list[str], *only: str) -> dict[str, str]:
 def test_servers_whose_client_half_closes_a_second_before_the_answer() -> None:
     # nginx 1.22 takes the client's FIN for its departure while it waits for its upstream (status 499); redis
     # 7.0 frees a client that is blocked; uvicorn 0.54 gives the request up. http.server does not look.
-    need("nginx", "redis-server", "uvicorn")
+    need("nginx", "redis-server")
     assert audited(["nginx", "redis", "uvicorn", "http.server"], f"*/{LATE}") == {
         f"nginx/{LATE}": "fail",
         f"redis/{LATE}": "fail",
