@@ -10,6 +10,10 @@
     upstream = "127.0.0.1:80"
     rules = ["server.fin -> delay 2s"]
 
+    [[proxy.web.toxics]]                  # the keys of Toxiproxy's JSON
+    type = "latency"
+    attributes = { latency = 300, jitter = 50 }
+
 A key that is not known is an error: one that was misspelt would otherwise be a rule that never fires.
 This module must not open sockets or resolve names.
 """
@@ -31,6 +35,9 @@ from .notation import parse_rule
 from .reading import did_you_mean
 from .rules import Rule
 from .settings import Settings
+from .toxics import Toxic
+from .toxics.described import described
+from .toxics.values import checked
 from .units import parse_duration
 
 
@@ -167,6 +174,27 @@ def _rules(value: Any) -> tuple[Rule, ...]:
     )
 
 
+def _toxics(value: Any) -> tuple[Toxic, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigError(f"expected tables [[proxy.NAME.toxics]], found {value!r}")
+    return checked(_toxic(f"toxic {place}", one) for place, one in enumerate(value, 1))
+
+
+def _toxic(where: str, values: dict[str, Any]) -> Toxic:
+    given = _read(where, values, _TOXIC)
+    if "type" not in given:
+        raise ConfigError(f"{where}: expected the key 'type', found only {', '.join(given) or 'nothing'}")
+    kind, attributes = given.pop("type"), given.pop("attributes", {})
+    toxic: Toxic = _value(where, lambda rest: described(kind, attributes, **rest), given)
+    return toxic
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"expected a table such as {{ latency = 300 }}, found {value!r}")
+    return value
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ConfigError(f"expected a list of names, found {value!r}")
@@ -192,4 +220,12 @@ _OWN: dict[str, Callable[[Any], Any]] = {
     "listen": _text(parse_listen, "an address such as '127.0.0.1:9000'"),
     "upstream": _text(parse_upstream, "an address such as '127.0.0.1:80'"),
     "rules": _rules,
+    "toxics": _toxics,
+}
+_TOXIC: dict[str, Callable[[Any], Any]] = {
+    "type": _text(str, "a type such as 'latency'"),
+    "name": _text(str, "a name"),
+    "stream": _text(str, "'upstream' or 'downstream'"),
+    "toxicity": lambda value: value,  # the toxic itself knows what it may be
+    "attributes": _attributes,
 }

@@ -6,52 +6,26 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "finproxy"]
+from ..support.programs import free_port
+from ..support.served import COMMAND, Served, connect, run, serving
 
 
-class Served:
-    """A ``finproxy serve`` and the commands that talk to it."""
-
-    def __init__(self, *options: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stderr is not None
-        said = ""
-        while "API: " not in said:
-            line = self.process.stderr.readline()
-            assert line, f"it has ended and said: {said}"
-            said += line
-        self.url = said.partition("API: ")[2].split()[0]
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments, "--url", self.url], capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def says(self, *arguments: str) -> str:
-        """What a command prints; it must succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.says(*arguments, "--json"))
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with serving() as served:
+        yield served
 
 
 @pytest.fixture
-def served() -> Iterator[Served]:
-    served = Served()
-    yield served
-    served.process.kill()
-    served.process.communicate()
+def served(server: Served) -> Iterator[Served]:
+    yield server
+    server.delete_all()
 
 
 @pytest.fixture
@@ -59,11 +33,6 @@ def upstream() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         yield server
-
-
-def connect(listen: str) -> socket.socket:
-    host, _, port = listen.strip().rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def test_a_session_is_listed_held_released_and_killed(served: Served, upstream: socket.socket) -> None:
@@ -108,16 +77,63 @@ def test_toxics_are_added_changed_listed_and_removed(served: Served) -> None:
     assert served.json("toxic", "ls", "web") == []
 
 
-def test_records_are_followed(served: Served) -> None:
-    served.says("create", "web", "0", "9")
-    follower = subprocess.Popen(
-        [*COMMAND, "tail", "web", "--all", "--json", "--url", served.url], stdout=subprocess.PIPE, text=True
-    )
+@contextmanager
+def following(served: Served, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A ``finproxy tail`` in a process of its own: only a signal ends it."""
+    command = [*COMMAND, "tail", "web", "--all", "--json", "--url", served.url, *options]
+    follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield follower
+    finally:
+        follower.kill()
+        follower.communicate()
+
+
+def next_event(follower: subprocess.Popen[str]) -> str:
     assert follower.stdout is not None
-    assert json.loads(follower.stdout.readline())["event"] == "proxy.listening"
-    follower.send_signal(signal.SIGINT)
-    assert follower.wait(30) == 0
-    follower.stdout.close()
+    event: str = json.loads(follower.stdout.readline())["event"]
+    return event
+
+
+def test_records_are_followed_also_when_finproxy_is_started_anew() -> None:
+    with (
+        free_port() as port,
+        serving(port=port) as served,
+        following(served, "--event", "proxy.") as follower,
+    ):
+        served.says("create", "web", "0", "9")
+        assert next_event(follower) == "proxy.listening"
+        served.stop()
+        assert next_event(follower) == "proxy.stopping"
+        with serving(port=port) as again:
+            again.says("create", "web", "0", "9")
+            assert next_event(follower) == "records.missed"
+            assert next_event(follower) == "proxy.listening"
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(30) == 0
+
+
+def test_an_act_is_done_to_the_leg_that_is_named(served: Served, upstream: socket.socket) -> None:
+    listen = served.says("create", "web", "0", f"127.0.0.1:{upstream.getsockname()[1]}")
+    with connect(listen) as client, upstream.accept()[0] as server:
+        server.settimeout(30)
+        served.says("act", "web", "1", "client.fin", "fin")
+        assert server.recv(1) == b""
+        server.sendall(b"the other way is open")
+        assert client.recv(100) == b"the other way is open"
+        served.says("act", "web", "1", "server", "reset")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
+def test_deleting_ends_sessions_and_refuses_later_clients(served: Served, upstream: socket.socket) -> None:
+    listen = served.says("create", "web", "0", f"127.0.0.1:{upstream.getsockname()[1]}")
+    with connect(listen) as client, upstream.accept()[0]:
+        assert served.says("delete", "web") == ""
+        assert client.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        connect(listen)
+    assert served.json("ls")["proxies"] == []
 
 
 @pytest.mark.parametrize(
@@ -141,10 +157,7 @@ def test_what_cannot_be_meant_exits_2(served: Served, arguments: list[str], code
 def test_where_nobody_answers_the_command_says_what_to_do() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        done = subprocess.run(
-            [*COMMAND, "ls", "--url", url], capture_output=True, text=True, timeout=60, check=False
-        )
+        done = run("ls", "--url", f"http://127.0.0.1:{closed.getsockname()[1]}")
 
     assert done.returncode == 1
     assert "finproxy serve" in done.stderr
@@ -152,31 +165,36 @@ def test_where_nobody_answers_the_command_says_what_to_do() -> None:
 
 
 def test_a_url_that_is_none_exits_2() -> None:
-    done = subprocess.run(
-        [*COMMAND, "ls", "--url", "ftp://x"], capture_output=True, text=True, timeout=60, check=False
-    )
-
-    assert done.returncode == 2
+    assert run("ls", "--url", "ftp://x").returncode == 2
 
 
 def test_a_file_of_toxiproxy_is_a_configuration(tmp_path: Path) -> None:
     file = tmp_path / "toxiproxy.json"
     file.write_text('[{"name":"web","listen":"127.0.0.1:0","upstream":"127.0.0.1:9","enabled":false}]')
-    served = Served("--config", str(file))
-    try:
+    with serving("--config", str(file)) as served:
         assert [(p["name"], p["enabled"]) for p in served.json("ls")["proxies"]] == [("web", False)]
-    finally:
-        served.process.terminate()
-        served.process.communicate(timeout=30)
-    assert served.process.returncode == 0
+        assert served.stop() == 0
+
+
+def test_a_file_says_where_the_api_is_and_for_whom_and_what_toxics_there_are(tmp_path: Path) -> None:
+    token, file = tmp_path / "token", tmp_path / "finproxy.toml"
+    token.write_text("a token that is long enough".replace(" ", "-"))
+    file.write_text(
+        f'[api]\nlisten = "127.0.0.1:0"\ntoken_file = "{token}"\n'
+        '[proxy.web]\nlisten = "0"\nupstream = "9"\n'
+        '[[proxy.web.toxics]]\ntype = "latency"\nattributes = { latency = 9 }\n'
+    )
+    with serving("--config", str(file), port=None) as served:
+        (toxic,) = served.json("toxic", "ls", "web", "--token-file", str(token))
+        assert (toxic["name"], toxic["attributes"]) == ("latency_downstream", {"latency": 9, "jitter": 0})
+        refused = served.run("toxic", "ls", "web")
+        assert (refused.returncode, "asks for its token" in refused.stderr) == (1, True)
 
 
 def test_a_file_of_toxiproxy_that_cannot_be_meant_exits_2(tmp_path: Path) -> None:
     file = tmp_path / "toxiproxy.json"
     file.write_text('[{"name":"web"}]')
-    done = subprocess.run(
-        [*COMMAND, "serve", "--config", str(file)], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run("serve", "--config", str(file))
 
     assert done.returncode == 2
     assert "missing required field: upstream at proxy 1" in done.stderr

@@ -6,8 +6,11 @@ import pytest
 
 from finproxy import parse_rule
 from finproxy.config import ConfigError, load
+from finproxy.control.settings import ApiSettings
+from finproxy.toxics import Fin, Latency, Toxic
 
 WEB = '[proxy.web]\nlisten = "9000"\nupstream = "db.internal:5432"\n'
+TOXIC = WEB + "\n[[proxy.web.toxics]]\n"
 
 
 def read(tmp_path: Path, text: str) -> list[object]:
@@ -35,6 +38,30 @@ def test_reads_several_proxies_each_with_its_rules(tmp_path: Path) -> None:
         ("127.0.0.1", 6379),
         60.0,
         5,
+    )
+
+
+def test_reads_toxics_in_the_words_of_toxiproxy(tmp_path: Path) -> None:
+    path = tmp_path / "finproxy.toml"
+    path.write_text(
+        WEB
+        + '[[proxy.web.toxics]]\ntype = "latency"\nattributes = { latency = 300, jitter = 50 }\n'
+        + '[[proxy.web.toxics]]\ntype = "fin"\nname = "late"\nstream = "upstream"\ntoxicity = 0.5\n'
+        + 'attributes = { rule = "client.fin -> hold" }\n'
+    )
+
+    assert load(path).proxies[0].toxics == (
+        Toxic("latency_downstream", "downstream", Latency(300, 50)),
+        Toxic("late", "upstream", Fin("client.fin -> hold"), 0.5),
+    )
+
+
+def test_reads_where_the_api_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "finproxy.toml"
+    path.write_text('[api]\nlisten = "8475"\ntoken_file = "token"\nhosts = ["finproxy.test"]\n' + WEB)
+
+    assert load(path).api == ApiSettings(
+        listen=("127.0.0.1", 8475), token_file=Path("token"), hosts=("finproxy.test",)
     )
 
 
@@ -70,6 +97,18 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
             '[proxy.web]\nlisten = 9000\nupstream = "80"',
             "expected an address such as '127.0.0.1:9000', in quotes",
         ),
+        (WEB + "toxics = 3", "toxics: expected tables [[proxy.NAME.toxics]], found 3"),
+        (TOXIC + 'name = "x"', "toxic 1: expected the key 'type', found only name"),
+        (TOXIC + 'type = "latencey"', "found 'latencey'; did you mean 'latency'"),
+        (TOXIC + "type = 3", "expected a type such as 'latency', in quotes, found 3"),
+        (TOXIC + 'type = "noop"\nstream = "up"', "expected the stream 'upstream' or 'downstream'"),
+        (TOXIC + 'type = "noop"\ntoxicity = "all"', "expected a number such as 0.5 as toxicity"),
+        (TOXIC + 'type = "noop"\nattributes = 3', "expected a table such as { latency = 300 }, found 3"),
+        (TOXIC + 'type = "latency"\nattributes = { latency = 1.5 }', "expected a whole number of 64 bits"),
+        (TOXIC + 'type = "latency"\nattributes = { lag = 1 }', "expected latency, jitter of a latency toxic"),
+        (TOXIC + 'type = "noop"' + TOXIC[len(WEB) :] + 'type = "noop"', "found 'noop_downstream' twice"),
+        ("[api]\nhost = 3\n" + WEB, "found 'host'; did you mean 'hosts'"),
+        ("api = 3\n" + WEB, "[api]: expected a table, found 3"),
         ('[proxy.web]\nlisten = "a:b:c"\nupstream = "80"', "expected PORT, HOST:PORT or [IPv6]:PORT"),
         (WEB + '[proxy.two]\nlisten = "9000"\nupstream = "81"', "both listen on 127.0.0.1:9000"),
         (WEB + '[proxy.two]\nlisten = "0.0.0.0:9000"\nupstream = "81"', "both listen on 127.0.0.1:9000"),

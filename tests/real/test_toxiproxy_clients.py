@@ -1,16 +1,15 @@
-"""Toxiproxy's own client libraries, unchanged, against ``finproxy serve``; each toxic does what it says."""
+"""Toxiproxy's Python client, unchanged, against ``finproxy serve``; each toxic does what it says."""
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ..finproxy.test_cli_steering import Served, connect
+from ..support.served import connect, echo_server, read_all, serving
 
 toxiproxy = pytest.importorskip("toxiproxy", reason="not installed: toxiproxy-python")
 
@@ -19,51 +18,16 @@ toxiproxy = pytest.importorskip("toxiproxy", reason="not installed: toxiproxy-py
 def server() -> Iterator[Any]:
     from toxiproxy.api import APIConsumer
 
-    served = Served()
-    host, _, port = served.url.removeprefix("http://").rpartition(":")
-    APIConsumer.host, APIConsumer.port = host, int(port)
-    yield toxiproxy.Toxiproxy()
-    served.process.terminate()
-    served.process.communicate(timeout=30)
+    with serving() as served:
+        APIConsumer.host, APIConsumer.port = served.address
+        yield toxiproxy.Toxiproxy()
 
 
 @pytest.fixture
-def echo() -> Iterator[str]:
-    """The address of a server that sends back what it is sent."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-def _accept(listener: socket.socket) -> None:
-    while True:
-        try:
-            threading.Thread(target=_echo, args=(listener.accept()[0],), daemon=True).start()
-        except OSError:
-            return
-
-
-def _echo(connection: socket.socket) -> None:
-    with connection:
-        try:
-            while data := connection.recv(65536):
-                connection.sendall(data)
-        except ConnectionError:
-            return
-
-
-@pytest.fixture
-def proxy(server: Any, echo: str) -> Iterator[Any]:
-    made = server.create(upstream=echo, name="echo")
-    yield made
-    server.destroy_all()
-
-
-def read_all(client: socket.socket) -> bytes:
-    got = bytearray()
-    while some := client.recv(65536):
-        got += some
-    return bytes(got)
+def proxy(server: Any) -> Iterator[Any]:
+    with echo_server() as echo:
+        yield server.create(upstream=echo, name="echo")
+        server.destroy_all()
 
 
 def test_the_client_s_journey(server: Any, proxy: Any) -> None:

@@ -6,18 +6,18 @@ This module must not know what is done with them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from ...addresses import parse_upstream
 from ...errors import UsageError
 from ...notation import parse_rule
-from ...reading import did_you_mean
 from ...rules import Rule
 from ...settings import Settings
-from ...toxics import KINDS, Toxic, ToxicError
+from ...toxics import Toxic
+from ...toxics.described import described
 from ...toxics.values import checked
 from ...wire.choice import names
 from ..managed import Change
@@ -81,24 +81,9 @@ def toxics(given: Sequence[shapes.ToxicInput]) -> tuple[Toxic, ...]:
 
 
 def _toxic(given: shapes.ToxicInput) -> Toxic:
-    if given.type not in KINDS:
-        raise ToxicError(
-            f"expected a toxic of one of the types {', '.join(KINDS)}, found '{given.type}'"
-            f"{did_you_mean(given.type, KINDS)}"
-        )
-    kind = KINDS[given.type]
-    known = [f.name for f in fields(kind)]
-    for name in given.attributes:
-        if name not in known:
-            raise ToxicError(
-                f"expected {', '.join(known) or 'no attribute'} of a {given.type} toxic, found '{name}'"
-                f"{did_you_mean(name, known)}"
-            )
-    if kind is KINDS["fin"] and not given.attributes:
-        raise ToxicError("expected the attribute 'rule' of a fin toxic, found none")
-    name = given.name or f"{given.type}_{given.stream}"
-    attributes: Any = given.attributes  # the kind itself checks their types
-    return Toxic(name, given.stream, kind(**attributes), given.toxicity)
+    return described(
+        given.type, given.attributes, name=given.name, stream=given.stream, toxicity=given.toxicity
+    )
 
 
 def _check_technique(name: str | None) -> None:
