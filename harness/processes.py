@@ -1,7 +1,9 @@
-"""A process and all that it starts: found by process group and by a mark in the environment, ended by id.
+"""A process and all that it starts: found by group, by a mark in the environment and by descent, ended by id.
 
-The group holds those that stay in it; the mark finds those that have left it to become daemons. This
-module must not know what the processes are for.
+The group holds those that stay in it, and the mark finds those that have left it to become daemons. Some do
+both, leave and write over their environment (postgres writes its process title there): those are found as
+children of others, and remembered, since a parent that dies takes the trace along. This module must not know
+what the processes are for.
 """
 
 import contextlib
@@ -32,6 +34,7 @@ class ProcessTree:
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
         self.ended = threading.Event()
+        self._seen: set[psutil.Process] = set()
         self._output = output
         self._process = subprocess.Popen(
             command,
@@ -53,7 +56,12 @@ class ProcessTree:
 
     def members(self) -> list[psutil.Process]:
         """All processes of it that are alive, the first one included."""
-        return [process for process in psutil.process_iter() if self._is_member(process)]
+        parents = _living()
+        found = {process for process in parents if process in self._seen or self._is_marked(process)}
+        while children := _children(found, parents):
+            found |= children
+        self._seen |= found
+        return sorted(found, key=lambda process: process.pid)
 
     def statuses(self) -> dict[int, str]:
         """In which state each of its processes is, by process id."""
@@ -66,6 +74,7 @@ class ProcessTree:
     def signal(self, number: int) -> None:
         """Send a signal to the first process, as a service manager does."""
         if not self.ended.is_set():
+            self.members()  # it may end at once: then nobody could say any more who its children are
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
@@ -79,6 +88,7 @@ class ProcessTree:
         """End all processes: TERM, and KILL for those that are left after `grace` seconds, who are named."""
         deadline = time.monotonic() + grace
         self.signal_all(signal.SIGTERM)
+        self.signal_all(signal.SIGCONT)  # one that is stopped would not see SIGTERM
         self.ended.wait(grace)  # wakes at once, and the first process is nearly always the last that ends
         self._all_end(deadline)
         left = [_name(process) for process in self.members()]
@@ -99,10 +109,8 @@ class ProcessTree:
         """
         wait_until(lambda: not self.members(), threading.Event(), deadline - time.monotonic())
 
-    def _is_member(self, process: psutil.Process) -> bool:
+    def _is_marked(self, process: psutil.Process) -> bool:
         try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
             return os.getpgid(process.pid) == self.pid or process.environ().get(_MARK) == self._mark
         except (psutil.Error, OSError):
             return False  # it has ended, or belongs to somebody else
@@ -112,6 +120,22 @@ class ProcessTree:
         self.ended_at = time.monotonic()
         self.ended.set()
         self._output.wake()
+
+
+def _living() -> dict[psutil.Process, int]:
+    """All processes of the machine but zombies, each with the id of its parent."""
+    found = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found[process] = process.ppid()
+    return found
+
+
+def _children(found: set[psutil.Process], parents: dict[psutil.Process, int]) -> set[psutil.Process]:
+    """The children of those that were found, which were not found themselves yet."""
+    ids = {process.pid for process in found}
+    return {process for process, parent in parents.items() if parent in ids and process not in found}
 
 
 def _name(process: psutil.Process) -> str:

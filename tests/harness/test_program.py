@@ -137,6 +137,40 @@ signal.pause()
     assert not [pid for pid in pids if psutil.pid_exists(pid) and _lives(pid)]
 
 
+HIDES = """
+import ctypes, os, signal
+
+def forget_environment():
+    # As postgres does, which writes its process title over it.
+    fields = open("/proc/self/stat").read().rsplit(")", 1)[1].split()
+    begin, end = int(fields[47]), int(fields[48])
+    ctypes.memset(begin, 0, end - begin)
+
+if os.fork() == 0:
+    os.setsid()
+    forget_environment()
+    os.write(1, b"hidden %d\\n" % os.getpid())
+    while True:
+        signal.pause()
+signal.pause()
+"""
+
+
+@needs_linux
+@pytest.mark.parametrize("parent_dies_of", [None, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_child_in_its_own_session_without_the_mark_is_ended(parent_dies_of: int | None) -> None:
+    with Program(*python(HIDES)) as program:
+        child = psutil.Process(int(program.says(r"hidden \d+\n").split()[1]))
+        assert "FINPROXY_PROGRAM" not in child.environ()
+        child.suspend()
+        if parent_dies_of:
+            program.signal(parent_dies_of)
+            program.exits(within=5)
+            assert program.pids == [child.pid]
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert program.notes == []  # it saw SIGTERM, although it was stopped
+
+
 @needs_linux
 def test_it_does_not_wait_until_somebody_reaps_an_orphan() -> None:
     # As in a container whose first process never reaps: the orphan is handed to us, and we do not either.
