@@ -54,6 +54,13 @@ class ProcessTree:
         """The exit code of the first process, negative for a signal; None while it runs."""
         return self._process.returncode if self.ended.is_set() else None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the first process has ended: true a moment before `ended` is set."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return self.ended.is_set() or psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        return True
+
     def members(self) -> list[psutil.Process]:
         """All processes of it that are alive, the first one included."""
         parents = _living()

@@ -319,7 +319,10 @@ class Program:
         else:
             is_ready = self.port is None or wait_until(self._accepts, ended, within)
         # One with a port that has left its work to others cannot be signalled, nor be seen to exit.
-        if not is_ready or (self.port is not None and ended.is_set()):
+        if self.port is not None and self._tree.has_ended:
+            ended.wait()
+            is_ready = False
+        if not is_ready:
             raise StartError(self._why_not_ready(within))
 
     def _accepts(self) -> bool:
