@@ -8,6 +8,7 @@ module must not know which events are traced or what they mean.
 
 import atexit
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -79,9 +80,15 @@ class TraceInstance:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self.path.rmdir()
-        # Its directory is gone: the guard sees its input end and has nothing left to do.
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            # A child that another thread has just forked holds our descriptors until it runs its program.
+            if error.errno != errno.EBUSY:
+                raise
+        # The guard sees its input end: it has nothing left to do, or tries once more what we could not.
         if self._guard.stdin is not None:
             self._guard.stdin.close()
         self._guard.wait()

@@ -153,3 +153,14 @@ def guard_of(name: str) -> int:
             if command.startswith(b"/bin/sh") and name.encode() in command:
                 return os.pidfd_open(int(process.name))
     raise AssertionError(f"expected a guard process of {name}, found none")
+
+
+def test_an_instance_whose_pipe_a_forked_child_still_holds_is_closed_nevertheless() -> None:
+    instance = tracefs.TraceInstance()
+    held = os.dup(instance.open_pipe())
+    try:
+        instance.close()
+        assert instance.path.exists()
+    finally:
+        os.close(held)
+        instance.path.rmdir()
