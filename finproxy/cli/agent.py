@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .app import app, errors_of_the_harness, listen_address
+from .app import LOOK, app, errors_of_the_harness, listen_address
 
 _AGENT_HELP = """Show the TCP states of this network namespace to a harness elsewhere, over HTTP.
 
@@ -31,7 +31,7 @@ pytest --finproxy-agent server=http://HERE:8475, or harness.watch(..., agents={.
 """
 
 
-@app.command(help=_AGENT_HELP)
+@app.command(help=_AGENT_HELP, rich_help_panel=LOOK)
 def agent(
     listen: Annotated[
         str, typer.Argument(help="PORT (loopback), HOST:PORT or [IPv6]:PORT; port 0 picks one.")

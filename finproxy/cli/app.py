@@ -9,16 +9,34 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import FinproxyError, UsageError
 from ..legs import Address
 
+PROXY = "Put a proxy in between"
+LOOK = "Look at connections, and judge programs"
+STEER = "Steer a finproxy that runs (serve, or run --api)"
+_PANELS = (PROXY, LOOK, STEER)
+
+
+class _InPanels(TyperGroup):
+    """Commands in the order of their panels: a newcomer needs `run` first, and `rule rm` last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # of click, or of the copy that newer typers bring
+        def place(name: str) -> int:
+            return _PANELS.index(str(getattr(self.commands[name], "rich_help_panel", STEER)))
+
+        return sorted(super().list_commands(ctx), key=place)
+
+
 app = typer.Typer(
     name="finproxy",
+    cls=_InPanels,
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

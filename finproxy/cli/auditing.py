@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness
+from .app import LOOK, app, errors_of_the_harness
 from .audit_arguments import (
     Command,
     Env,
@@ -60,7 +60,13 @@ not be tried, the audit was interrupted, or the arguments cannot be meant.
 """
 
 audit = typer.Typer(cls=KnownTakesSeveral, invoke_without_command=True, rich_markup_mode="rich")
-app.add_typer(audit, name="audit", help=_HELP, short_help="Audit how programs end their connections.")
+app.add_typer(
+    audit,
+    name="audit",
+    help=_HELP,
+    short_help="Audit how programs end their connections.",
+    rich_help_panel=LOOK,
+)
 
 
 @audit.callback(invoke_without_command=True)

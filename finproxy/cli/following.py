@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app
+from .app import STEER, app
 from .steering import HERE, Json, ProxyName, Token, Url, client, show
 
 toxic_app = typer.Typer(no_args_is_help=True, help="Show, add, change and remove toxics of a running proxy.")
-app.add_typer(toxic_app, name="toxic")
+app.add_typer(toxic_app, name="toxic", rich_help_panel=STEER)
 
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", "-a", help="NAME=VALUE, such as latency=300; repeatable.")
@@ -23,7 +23,7 @@ Attributes = Annotated[
 ToxicName = Annotated[str, typer.Argument(metavar="TOXIC", help="The name of a toxic.")]
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def tail(
     proxy: Annotated[str | None, typer.Argument(help="Only this proxy's records.")] = None,
     session: Annotated[int | None, typer.Option(min=1, help="Only this session's.")] = None,

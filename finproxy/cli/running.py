@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness, known_technique, listen_address
+from .app import PROXY, app, errors_of_the_harness, known_technique, listen_address
 from .households import Hosts, TokenFile, api_settings, created_with, from_settings, run_household
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ Every trigger and action: finproxy rules
 """
 
 
-@app.command(help=_RUN_HELP)
+@app.command(help=_RUN_HELP, rich_help_panel=PROXY)
 def run(
     listen: Annotated[
         str | None, typer.Argument(help="PORT (loopback), HOST:PORT or [IPv6]:PORT; port 0 picks one.")
@@ -137,7 +137,7 @@ def observing(journal: str | None, console: Any, *, ladders: bool) -> Iterator[l
         yield observers
 
 
-@app.command()
+@app.command(rich_help_panel=PROXY)
 def rules() -> None:
     """List every trigger and action of the rule notation, with an example of each."""
     from rich.console import Console

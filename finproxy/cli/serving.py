@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, known_technique, listen_address
+from .app import PROXY, app, known_technique, listen_address
 from .households import Hosts, TokenFile, api_settings, created_with, from_settings, run_household
 from .running import durations, given, observing
 
@@ -35,7 +35,7 @@ of Toxiproxy.
 """
 
 
-@app.command(help=_SERVE_HELP)
+@app.command(help=_SERVE_HELP, rich_help_panel=PROXY)
 def serve(
     config: Annotated[
         Path | None, typer.Option(help="Proxies, from a TOML file, or a JSON file of Toxiproxy.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app
+from .app import STEER, app
 
 if TYPE_CHECKING:
     from .client import ApiClient
@@ -33,10 +33,10 @@ End = Annotated[str, typer.Argument(metavar="END", help="client.fin or server.fi
 HERE = "http://127.0.0.1:8474"
 
 rule_app = typer.Typer(no_args_is_help=True, help="Show, add and remove rules of a running proxy.")
-app.add_typer(rule_app, name="rule")
+app.add_typer(rule_app, name="rule", rich_help_panel=STEER)
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def ls(url: Url = HERE, token_file: Token = None, as_json: Json = False) -> None:
     """List the proxies of a running finproxy.
 
@@ -47,7 +47,7 @@ def ls(url: Url = HERE, token_file: Token = None, as_json: Json = False) -> None
     show(found, ("proxy", "listen", "upstream", "", "open", "rules", "toxics"), rows, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def sessions(
     proxy: Annotated[str | None, typer.Argument(help="Only this proxy's.")] = None,
     url: Url = HERE,
@@ -62,7 +62,7 @@ def sessions(
     show(found, headings, rows, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def hold(
     proxy: ProxyName, session: SessionNumber, end: End, url: Url = HERE, token_file: Token = None
 ) -> None:
@@ -70,7 +70,7 @@ def hold(
     client(url, token_file).ask("POST", *_session(proxy, session), "hold", body={"leg": _leg_of(end)})
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def release(
     proxy: ProxyName,
     session: Annotated[int | None, typer.Argument(min=1, help="Only this session's.")] = None,
@@ -91,7 +91,7 @@ def release(
         api.ask("POST", *_session(proxy, session), "release", body={"leg": leg})
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def act(
     proxy: ProxyName,
     session: SessionNumber,
@@ -105,7 +105,7 @@ def act(
     client(url, token_file).ask("POST", *_session(proxy, session), "act", body=body)
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def kill(
     proxy: ProxyName,
     session: SessionNumber,
@@ -118,7 +118,7 @@ def kill(
     client(url, token_file).ask("POST", *_session(proxy, session), "kill", body=body)
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def create(
     name: Annotated[str, typer.Argument(help="The name of the new proxy.")],
     listen: Annotated[str, typer.Argument(help="PORT, HOST:PORT or [IPv6]:PORT; port 0 picks one.")],
@@ -132,7 +132,7 @@ def create(
     typer.echo(client(url, token_file).ask("POST", "v1", "proxies", body=body)["listen"])
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def delete(proxy: ProxyName, url: Url = HERE, token_file: Token = None) -> None:
     """Delete a proxy; its sessions are closed, with a FIN to both ends."""
     client(url, token_file).ask("DELETE", "v1", "proxies", proxy)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import app, errors_of_the_harness, known_technique
+from .app import LOOK, app, errors_of_the_harness, known_technique
 
 _DEMO_HELP = """Walk down Table 154 on real sockets: each state of a closing connection, held and seen.
 
@@ -47,7 +47,7 @@ _WATCH_HELP = """Show every connection of a port or a process: states, since whe
 """
 
 
-@app.command(help=_DEMO_HELP)
+@app.command(help=_DEMO_HELP, rich_help_panel=LOOK)
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was observed as JSON.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write the ladder diagram to this file.")] = None,
@@ -91,7 +91,7 @@ def demo(
         raise typer.Exit(run_demo(options))
 
 
-@app.command(help=_WATCH_HELP)
+@app.command(help=_WATCH_HELP, rich_help_panel=LOOK)
 def watch(
     port: Annotated[str | None, typer.Argument(metavar="[:PORT]", help="A port of this machine.")] = None,
     pid: Annotated[int | None, typer.Option(min=1, help="The ports of this process instead.")] = None,
@@ -112,7 +112,7 @@ def watch(
         raise typer.Exit(run_watch(port=number, pid=pid, until_closed=until_closed, source=source))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
@@ -144,7 +144,7 @@ _SCENARIOS_HELP = """List the termination scenarios that pytest's mark fin_scena
 """
 
 
-@app.command(help=_SCENARIOS_HELP)
+@app.command(help=_SCENARIOS_HELP, rich_help_panel=LOOK)
 def scenarios(
     subject: Annotated[
         str | None, typer.Argument(help="Only those that try a server, a client or a relay.")

@@ -256,3 +256,9 @@ def test_sigusr1_lets_go_everything_that_is_held(upstream: socket.socket) -> Non
         said = run.finish(signal.SIGTERM)
 
     assert "released 1 held ends" in said
+
+
+def test_help_begins_with_what_a_newcomer_needs() -> None:
+    told = finproxy("--help").stdout
+
+    assert told.index("│ run ") < told.index("│ audit ") < told.index("│ rule ")
