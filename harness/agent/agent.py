@@ -80,13 +80,13 @@ class Agent:
     def listened_to(self) -> Iterator[None]:
         """Look more often while somebody listens."""
         self._listeners += 1
-        self._watcher.idle_share = _SHARE_WITH_LISTENERS
+        self._watcher.spend(_SHARE_WITH_LISTENERS)
         try:
             yield
         finally:
             self._listeners -= 1
             if not self._listeners:
-                self._watcher.idle_share = IDLE_SHARE
+                self._watcher.spend(IDLE_SHARE)
 
     @property
     def _watcher(self) -> Watcher:

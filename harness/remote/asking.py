@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from harness.errors import HarnessError, SourceUnavailableError, UsageError
 
 _PATIENCE = 10.0
-# Where the other container's network vanishes, no segment says so: only probes that nobody answers do.
-_KEEPALIVE = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
+# Where the other container's network vanishes, no segment says so: only probes that nobody answers do, and
+# questions that nobody acknowledges (milliseconds; tcp(7)).
+_KEEPALIVE = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 4000}
 
 
 class UnreachableError(SourceUnavailableError):

@@ -12,7 +12,7 @@ _SHORTEST_WITH_EVENTS = 0.5
 
 
 def pause(cost: float, *, urgent: bool, has_events: bool, idle_share: float = IDLE_SHARE) -> float:
-    """Return the seconds to rest after a look that took `cost` seconds.
+    """Return the seconds to rest after a look that took `cost` seconds of the processor.
 
     `urgent`: somebody waits, or something moved a moment ago. `has_events`: transitions are announced, the
     table only completes them. `idle_share` is how much of a core may be spent while nobody waits.

@@ -24,13 +24,12 @@ class Watcher:
     """Follows endpoints until it is stopped. Public methods may be called from any thread.
 
     `failure` is the error of a source that ceased to work; the thread has then ended, and what was known
-    before stays as it is: an endpoint is not called closed because nobody can look any more. `idle_share` is
-    the share of a core that looking may take while nobody waits.
+    before stays as it is: an endpoint is not called closed because nobody can look any more.
     """
 
     def __init__(self, rounds: Rounds) -> None:
         self.rounds = rounds
-        self.idle_share = IDLE_SHARE
+        self._idle_share = IDLE_SHARE
         self.failure: SourceUnavailableError | None = None
         self._round_lock = threading.RLock()
         self._news = threading.Condition()
@@ -101,6 +100,11 @@ class Watcher:
                 self.rounds.do(self.rounds.live(), discover=True)
         self._announce()
 
+    def spend(self, idle_share: float) -> None:
+        """Let looking take this share of a core while nobody waits. A rest by the share of before ends."""
+        self._idle_share = idle_share
+        self._wake()
+
     @contextmanager
     def urgently(self) -> Iterator[None]:
         """Look as often as reasonable while the body runs."""
@@ -141,11 +145,13 @@ class Watcher:
         """Do a round and return how long to rest. With events, the whole table is looked at only when due."""
         rounds, has_events = self.rounds, self.rounds.sources.events is not None
         with self._round_lock:
-            began = time.monotonic()
-            is_due = not has_events or began >= self._full_look_due
+            # What it costs is time of the processor: on a busy machine, time by the clock is mostly that of
+            # others, and resting in proportion to it would blind the watch for seconds.
+            began = time.thread_time()
+            is_due = not has_events or time.monotonic() >= self._full_look_due
             rounds.do(rounds.live() if is_due else rounds.table_only(), discover=is_due)
-            ended = time.monotonic()
-        cost, urgent = ended - began, self._waiting > 0 or ended - rounds.changed_at < _STAYS_URGENT
+            cost, ended = time.thread_time() - began, time.monotonic()
+        urgent = self._waiting > 0 or ended - rounds.changed_at < _STAYS_URGENT
         if is_due:
             self._full_look_due = ended + self._pause(cost, urgent=urgent, has_events=has_events)
         if rounds.has_loose_ends():
@@ -156,7 +162,7 @@ class Watcher:
         return rest
 
     def _pause(self, cost: float, *, urgent: bool, has_events: bool) -> float:
-        return pause(cost, urgent=urgent, has_events=has_events, idle_share=self.idle_share)
+        return pause(cost, urgent=urgent, has_events=has_events, idle_share=self._idle_share)
 
     def _rest(self, seconds: float) -> None:
         """Wait until there are events, until somebody gets impatient, or `seconds` at most."""
