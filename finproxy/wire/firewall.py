@@ -69,10 +69,22 @@ def sweep() -> int:
 
 
 def listening() -> set[int]:
-    """Return the queues that some process of this network namespace listens to."""
+    """Return the queues that some process of this network namespace listens to.
+
+    Raises:
+        WireError: we may not know: the file is root's, whatever capabilities another user has.
+
+    """
     if not _QUEUES.exists():
         return set()
-    return {int(line.split()[0]) for line in _QUEUES.read_text().splitlines()}
+    try:
+        text = _QUEUES.read_text()
+    except PermissionError as error:
+        raise WireError(
+            f"nfqueue: expected to read {_QUEUES}, found that user {os.geteuid()} may not: only root may",
+            "run as root, or leave it to socket-filter, for which CAP_NET_ADMIN is enough",
+        ) from error
+    return {int(line.split()[0]) for line in text.splitlines()}
 
 
 def _rules() -> Iterator[tuple[int, int, list[str]]]:

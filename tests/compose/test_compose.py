@@ -39,6 +39,7 @@ def test_without_net_admin_the_doctor_says_that_the_wire_cannot_be_used(images: 
     assert "docker run --cap-add NET_ADMIN" in plain
     assert "ok  sock_diag" in plain
     assert "ok  wire: socket-filter" in admin
+    assert "only root may" in admin  # nfqueue
 
 
 def _doctor(*more: str) -> str:
