@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import trio
@@ -32,6 +32,12 @@ _GRACE: Final = 1.0
 _SEND_WITHIN: Final = 30.0
 """Seconds in which a client has to take what is sent to it."""
 _KEEP_ALIVE: Final = 60.0
+_MOST_CONNECTIONS: Final = 256
+"""Beyond this many, a client is told to come back later: a leak in one must not take all descriptors."""
+_MOST_REFUSED: Final = 64
+"""Who is being told so at once; whoever comes then is told nothing."""
+_BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_ACCEPT_AGAIN: Final = 0.1
 
 
 @asynccontextmanager
@@ -70,38 +76,73 @@ class _Server:
         # Starlette's and Hypercorn's types for the same ASGI application do not know each other.
         self._app = wrap_app(app, self._config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]
         self._context = WorkerContext(None)
-        self._streams: set[_Stream] = set()
+        self._served: set[_Stream] = set()
+        self._refused: set[_Stream] = set()
         self._all_gone = trio.Event()
 
     async def accept(self, listener: socket.socket, connections: trio.Nursery) -> None:
         with trio.socket.from_stdlib_socket(listener) as owned:
-            await trio.serve_listeners(self._serve, [trio.SocketListener(owned)], handler_nursery=connections)
+            accepting = trio.SocketListener(owned)
+            while True:
+                try:
+                    plain = await accepting.accept()
+                except OSError as error:
+                    if error.errno not in sockets.ACCEPT_LATER:
+                        raise
+                    _log.warning("the API cannot accept for now: %s", error.strerror)
+                    await trio.sleep(_ACCEPT_AGAIN)
+                else:
+                    self._let_in(_Stream(plain), connections)
 
-    async def _serve(self, plain: trio.SocketStream) -> None:
-        stream = _Stream(plain)
-        self._streams.add(stream)
-        state = ConnectionState({"hang_up": stream.close})
+    def _let_in(self, stream: _Stream, connections: trio.Nursery) -> None:
+        if len(self._served) < _MOST_CONNECTIONS:
+            self._served.add(stream)
+            connections.start_soon(self._look_after, stream, self._served, self._serve)
+        elif len(self._refused) < _MOST_REFUSED:
+            self._refused.add(stream)
+            connections.start_soon(self._look_after, stream, self._refused, self._refuse)
+        else:
+            stream.close()
+
+    async def _look_after(
+        self, stream: _Stream, among: set[_Stream], serve: Callable[[_Stream], Awaitable[None]]
+    ) -> None:
         try:
-            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+            await serve(stream)
         except Exception:
             _log.exception("a connection to the API failed")
         finally:
             stream.close()
-            self._streams.discard(stream)
-            if not self._streams:
+            among.discard(stream)
+            if not self._served:
                 self._all_gone.set()
+
+    async def _serve(self, stream: _Stream) -> None:
+        state = ConnectionState({"hang_up": stream.close})
+        server = TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+        # It would wait for further requests until the keep-alive is over, also where the client has closed.
+        stream.when_read = server.idle_task.stop
+        await server
+
+    @staticmethod
+    async def _refuse(stream: _Stream) -> None:
+        with trio.move_on_after(_GRACE), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.send_all(_BUSY)
+            await stream.send_eof()
+            while await stream.receive_some(4096):
+                pass  # closing with a request unread would reset the connection, and the answer with it
 
     async def finish(self, connections: trio.Nursery) -> None:
         """Let answers under way be finished, for a while."""
         await self._context.terminated.set()
         with trio.move_on_after(_GRACE):
-            while self._streams:
+            while self._served:
                 self._all_gone = trio.Event()
                 await self._all_gone.wait()
         connections.cancel_scope.cancel()
 
     def hang_up(self) -> None:
-        for stream in self._streams:
+        for stream in self._served | self._refused:
             stream.close()
 
 
@@ -111,6 +152,8 @@ class _Stream:
     def __init__(self, plain: trio.SocketStream) -> None:
         self._plain = plain
         self.socket = plain.socket
+        self.when_read: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Called when there is nothing more to be read, for whatever reason."""
 
     async def send_all(self, data: bytes) -> None:
         with trio.move_on_after(_SEND_WITHIN):
@@ -119,7 +162,13 @@ class _Stream:
         raise trio.BrokenResourceError("the client did not take what was sent to it")
 
     async def receive_some(self, most: int) -> bytes | bytearray:
-        return await self._plain.receive_some(most)
+        data: bytes | bytearray = b""
+        try:
+            data = await self._plain.receive_some(most)
+        finally:
+            if not data:
+                await self.when_read()
+        return data
 
     async def send_eof(self) -> None:
         await self._plain.send_eof()
