@@ -17,6 +17,9 @@ from tests.support.programs import need
 
 from .test_shutdown_contract import nginx, running
 
+# Not in the daily run: on a machine with ten times the load that it can take, gunicorn and hypercorn were
+# seen to flip while their verdicts hung on a patience of 1 s and a timer of 3 s. Both have room now (7.5 s,
+# 5 s), but have not been repeated often enough since to say that they hold.
 pytestmark = [needs_linux, pytest.mark.verdict]
 
 PYTHON = sys.executable
@@ -108,28 +111,20 @@ def test_uvicorn(tmp_path: Path, background: Background) -> None:
 
 
 def test_hypercorn(tmp_path: Path, background: Background) -> None:
-    # It notices the client's FIN not at all: its keep-alive timer is what closes. Whether it closes with the
-    # upload unread depends on how much of it came in one turn of its loop.
+    # It notices the client's FIN not at all: its keep-alive timer, 5 s, is what closes. Whether it closes
+    # with the upload unread depends on how much of it came in one turn of its loop.
     late = ("clean-client-close", "half-close-request", "half-close-swallowed", "lost-fin")
-    with running(
-        tmp_path, "hypercorn", "apps:asgi", "--keep-alive", "3", "-b", "127.0.0.1:{port}"
-    ) as program:
+    with running(tmp_path, "hypercorn", "apps:asgi", "-b", "127.0.0.1:{port}") as program:
         found = plays(ServerSubject(program, Http(), Http(close=True)), background)
     holds(found, dict.fromkeys(late, "non-strict"), {"early-response-unread-body": "pass or non-strict"})
 
 
 def test_gunicorn_sync(tmp_path: Path, background: Background) -> None:
-    # It closes after each answer: it sends its FIN and goes on reading until the client has closed as well.
-    # A client that never does keeps the worker, and its socket in FIN-WAIT-2, for seconds; SIGTERM finds the
-    # worker there still.
+    # It closes after each answer: it sends its FIN and goes on reading until the client has closed as well,
+    # for some seconds at most. Its one worker is taken for so long.
     with running(tmp_path, "gunicorn", "apps:wsgi", "-b", "127.0.0.1:{port}", grace=0) as program:
-        subject = ServerSubject(program, Http(), Http(close=True), patience=1.0)
-        found = plays(subject, background)
-    holds(
-        found,
-        ALWAYS_CLOSES,
-        {"data-after-fin": "not applicable", "fin-never-comes": "fail", "stuck-fin-wait1": "fail"},
-    )
+        found = plays(ServerSubject(program, Http(), Http(close=True)), background)
+    holds(found, ALWAYS_CLOSES)
 
 
 def test_http_server(tmp_path: Path, background: Background) -> None:

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from harness.contract import ContractReport, Http, RawBytes, judge_shutdown
 from harness.contract.items import ITEMS
 from harness.ports import ReservedPort
@@ -22,7 +20,7 @@ from harness.program import Program
 from tests.harness.connections import needs_linux
 from tests.support.programs import need
 
-pytestmark = [needs_linux, pytest.mark.verdict]
+pytestmark = needs_linux
 
 GRACE = 5.0
 ALL_PASS = dict.fromkeys(ITEMS, "pass")
