@@ -13,6 +13,7 @@ BENCHMARKS = {
     "wire": "how fast FINs that were kept out come in, and what a filter costs that is not used",
     "harness": "what watching costs and what it sees",
     "toxics": "how exactly toxics keep time and rate, and what 10,000 of them leave behind",
+    "api": "API calls a second, what they cost sessions, what toxics and readers leave or hold up",
     "relay": "finproxy beside haproxy, nginx, socat and Toxiproxy, as ratios to a direct connection",
 }
 

@@ -38,11 +38,11 @@ class ProxyProcess:
 
     def memory(self) -> int:
         """Bytes of resident memory now."""
-        return _status(self.process.pid, "VmRSS")
+        return status(self.process.pid, "VmRSS")
 
     def peak_memory(self) -> int:
         """The most bytes of resident memory so far."""
-        return _status(self.process.pid, "VmHWM")
+        return status(self.process.pid, "VmHWM")
 
     def descriptors(self) -> int:
         """Open file descriptors now."""
@@ -101,7 +101,8 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _status(pid: int, field: str) -> int:
+def status(pid: int, field: str) -> int:
+    """A size in the process's status, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) * KIB
