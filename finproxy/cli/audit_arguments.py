@@ -45,7 +45,9 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program, behind --.")]
 Name = Annotated[str, typer.Option(help="What it is called in the report.")]
 Version = Annotated[str | None, typer.Option("--version-command", help="A command that prints its version.")]
-Patience = Annotated[str | None, typer.Option(help="How long anything may take. Default 5s.")]
+Patience = Annotated[
+    str | None, typer.Option(help="How long anything may take. Default 7.5s; a client 20s, a relay 5s.")
+]
 User = Annotated[str | None, typer.Option(help="Whom it runs as, where the audit runs as root.")]
 Env = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="For its environment; repeatable.")]
 

@@ -56,7 +56,8 @@ What stands behind [bold]--[/bold] is the program. In it, {port} is a free port 
   finproxy audit --list; finproxy audit --explain half-close-request
 
 Exit codes: 0 nothing failed; 1 a cell failed (with --strict, or missed what it should do); 2 a subject could
-not be tried, the audit was interrupted, or the arguments cannot be meant.
+not be tried, the audit was interrupted, or the arguments cannot be meant. Ctrl-C ends the programs and writes
+the report of what was done; a second Ctrl-C kills them.
 """
 
 audit = typer.Typer(cls=KnownTakesSeveral, invoke_without_command=True, rich_markup_mode="rich")

@@ -3,6 +3,7 @@
 This module must not know how arguments are read, nor how a cell is played.
 """
 
+import os
 import shlex
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from harness.audit.run import Auditor, Order
 from harness.audit.telling import tell
 from harness.errors import HarnessError, UsageError
 from harness.scenarios import list_scenarios
+
+_INTERRUPTED = b"\ninterrupted: the programs are being ended; once more, and they are killed\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,9 @@ def run_audit(recipes: Sequence[Recipe], wishes: Wishes, notes: Sequence[str] = 
         console.print(f"left out: {note}", style="dim", markup=False)
     order = Order(tried, cells, wishes.repeat, wishes.jobs, lambda cell: repeat_command(cell, wishes))
     showing = Showing(Console(stderr=True, highlight=False), len(tried), len(cells))
-    with _terminated_like_interrupted(), showing:
-        audit = Auditor(order, showing, notes).run()
+    auditor = Auditor(order, showing, notes)
+    with _interrupts(auditor), showing:
+        audit = auditor.run()
     tell(audit, console, strict=wishes.strict)
     write_reports(audit, wishes, console)
     return audit.exit_code(strict=wishes.strict)
@@ -136,14 +140,19 @@ def _check_names(recipes: Sequence[Recipe]) -> None:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: the report of what was done is written in both cases."""
+def _interrupts(auditor: Auditor) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the audit, the first in order, the second at once.
+
+    The report of what was done is written in each case.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        os.write(2, _INTERRUPTED)  # not print: whoever is being interrupted may be printing
+        auditor.interrupt()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -55,6 +55,12 @@ class Worker:
         self._stopped = True
         self._end()
 
+    def kill(self) -> None:
+        """The same at once, without a chance to end in order. A signal handler may call it during `stop`."""
+        self._stopped = True
+        if self._process is not None and self._process.is_alive():
+            _kill_with_all(self._process, self._mark)
+
     def _start(self) -> None:
         with self._lock:
             if self._stopped:
@@ -83,9 +89,20 @@ class Worker:
                 return
             process.terminate()
             process.join(_LEAVES_WITHIN)
-            process.kill()
+            _kill_with_all(process, self._mark)
             process.join()
-            _end_what_is_left(self._mark)
+
+
+def _kill_with_all(process: multiprocessing.process.BaseProcess, mark: str) -> None:
+    """Kill a worker and what it has started, those too that have written over their environment."""
+    started: list[psutil.Process] = []
+    with suppress(psutil.Error):  # found first: when it is dead, nobody can say whose children they were
+        started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for each in started:
+        with suppress(psutil.Error):
+            each.kill()
+    _end_what_is_left(mark)
 
 
 def _end_what_is_left(mark: str) -> None:

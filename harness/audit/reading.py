@@ -20,10 +20,11 @@ import finproxy
 from harness.audit.recipe import PLACES, Recipe
 from harness.errors import UsageError
 from harness.scenarios.scenario import CLIENT, KINDS, RELAY, SERVER
+from harness.scenarios.subjects import ServerSubject
 
 _PAIR = 2
 _DEFAULTS: Mapping[str, dict[str, Any]] = {
-    SERVER: {},
+    SERVER: {"patience": ServerSubject.patience},  # whose timers must not end just then
     CLIENT: {"patience": 20.0},  # clients have time limits of their own, which are to be seen at work
     RELAY: {"protocol": "raw"},  # that it understands HTTP has to be said
 }

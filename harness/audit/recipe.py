@@ -56,7 +56,8 @@ class Recipe:
     grace: float = 5.0
     """Seconds that its shutdown may take."""
     patience: float = 5.0
-    """Seconds that anything else may take; 20 for a client, all of it."""
+    """Seconds that anything else may take; 7.5 for a server (harness.scenarios.subjects says why), 20 for a
+    client, all of it."""
     exit_codes: tuple[int, ...] = (0, -15, 143)
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -69,6 +69,7 @@ class Auditor:
         self._knobs: tuple[Knob, ...] = ()
         self._workers: list[Worker] = []
         self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._is_ending = False
 
     def run(self) -> Audit:
         """Do all of it; interrupted (KeyboardInterrupt), end at once with what has been found by then."""
@@ -80,12 +81,26 @@ class Auditor:
             try:
                 self._try_all()
                 self._play_all()
+                self._is_ending = True
             except KeyboardInterrupt:
                 self._notes.append("interrupted: cells without a verdict were not played")
             finally:
                 for worker in self._workers:
                     worker.stop()
         return self._audit(began, time.monotonic() - clock)
+
+    def interrupt(self) -> None:
+        """What a signal handler calls: the first time `run` ends in order, the next time it kills.
+
+        Raises:
+            KeyboardInterrupt: the first time, while it plays; `run` expects it.
+
+        """
+        if not self._is_ending:
+            self._is_ending = True
+            raise KeyboardInterrupt
+        for worker in self._workers:
+            worker.kill()
 
     # --- in here ----------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class Outcome:
         lines += [f"  {name} = {value:g}" for name, value in self.parameters.items()]
         lines += [f"  {fact}" for fact in self.evidence.facts]
         for session in self.evidence.sessions:
-            lines += ["", session.title, session.text]
+            lines += ["", session.text]
         if self.evidence.output:
             lines += ["", "its last lines:", self.evidence.output]
         return "\n".join(lines)

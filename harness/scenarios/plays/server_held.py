@@ -6,6 +6,7 @@ This module must not know how outcomes are told.
 import math
 import socket
 import threading
+import time
 
 from harness.errors import CheckFailedError
 from harness.output import wait_until
@@ -13,7 +14,7 @@ from harness.program import StartError
 from harness.proxied_session import ProxiedSession
 from harness.scenarios.plays.server_sigterm import exits
 from harness.scenarios.seeing import came
-from harness.scenarios.server_stage import ServerStage
+from harness.scenarios.server_stage import ServerStage, unless_late
 from harness.scenarios.stage import Found
 from harness.scenarios.verdicts import (
     Judgement,
@@ -40,13 +41,13 @@ def stuck_fin_wait1(stage: ServerStage) -> Found:
 def stuck_last_ack(stage: ServerStage) -> Found:
     """The server's second FIN is kept out, it is asked to end, and its successor wants the same port."""
     stage.may_be_ended()
-    session = _closed_by_client(stage)
+    session, waited = _closed_by_client(stage)
     held = stage.is_held(session)
     stage.signal()
     behaviour = exits(stage)
     if behaviour.verdict is not Verdict.FAIL:
         behaviour = _starts_again(stage, session)
-    close = _let_in(stage, session)
+    close = unless_late(_let_in(stage, session), waited)
     return Found(behaviour, failed("it held the socket on after its FIN") if held else close)
 
 
@@ -78,7 +79,7 @@ def lost_fin(stage: ServerStage) -> Found:
 
 def lost_last_ack(stage: ServerStage) -> Found:
     """The server's second FIN is sent again and again; meanwhile others want to be served."""
-    session = _closed_by_client(stage)
+    session, waited = _closed_by_client(stage)
     held = stage.is_held(session)
     if not wait_until(lambda: _was_sent_again(stage, session), threading.Event(), stage.patience):
         raise NotObservedError("its FIN was not seen to be sent again")
@@ -89,6 +90,7 @@ def lost_last_ack(stage: ServerStage) -> Found:
     if close.verdict is Verdict.PASS and not gone:
         close = failed(f"its end did not go away, but stayed in {stage.state(session)}")
     served = passed("it served another client meanwhile")
+    close = unless_late(close, waited)
     return Found(served, failed("it held the socket on after its FIN") if held else close)
 
 
@@ -108,14 +110,16 @@ def _closed_by_server(stage: ServerStage) -> ProxiedSession:
     return _asked_to_close(stage)[1]
 
 
-def _closed_by_client(stage: ServerStage) -> ProxiedSession:
-    """The client has closed, the server too, and its FIN is kept out."""
+def _closed_by_client(stage: ServerStage) -> tuple[ProxiedSession, float]:
+    """The client has closed, the server so many seconds later, and its FIN is kept out."""
     client = stage.kept()
     session = stage.proxy.session_of(client)
     client.shutdown(socket.SHUT_WR)
+    began = time.monotonic()
     _must_be_held(session, "server", stage)
+    waited = time.monotonic() - began
     _reach(session, "LAST-ACK", stage)
-    return session
+    return session, waited
 
 
 def _must_be_held(session: ProxiedSession, leg: str, stage: ServerStage) -> None:

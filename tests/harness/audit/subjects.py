@@ -5,6 +5,7 @@ Functions that recipes name as ``module:function`` are called in the workers' pr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -49,6 +50,13 @@ IMPATIENT = _SERVER.format(
 """
 )
 """Gives up an answer when the client half-closes before it is there."""
+
+LEAVING = (
+    "import subprocess, sys\n"
+    "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()', sys.argv[2]], "
+    "env={}, start_new_session=True)\n"
+) + PATIENT
+"""Like postgres it has a child in a session of its own, without its environment: called as it is told."""
 
 RELAY = """
 import socket, sys, threading
@@ -100,6 +108,13 @@ def crashing(_seconds: float, *, close: bool) -> RawBytes:
 def dying(_seconds: float, *, close: bool) -> RawBytes:
     """A protocol that takes the worker with it."""
     os._exit(7)
+
+
+def unending(_seconds: float, *, close: bool) -> RawBytes:
+    """A protocol that does not even end when its worker is told to."""
+    while True:
+        with contextlib.suppress(SystemExit):
+            threading.Event().wait()
 
 
 def hanging(_seconds: float, *, close: bool) -> RawBytes:

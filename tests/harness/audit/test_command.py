@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jsonschema
+import psutil
 import pytest
 
 from harness.audit.export import schema
+from harness.output import wait_until
 from tests.harness.connections import needs_linux
 
 from . import subjects
@@ -117,6 +122,60 @@ def test_an_interrupted_audit_writes_what_was_done(number: signal.Signals, tmp_p
     assert len(report["cells"]) in {1, 2}
     assert not report["complete"]
     assert "not played" in said
+
+
+def unended(token: str) -> list[psutil.Process]:
+    """Processes called as this says that have not ended."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if token in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def leaving(token: str, *options: str) -> list[str]:
+    """The arguments of an audit whose subject has a child that has left."""
+    serve = [sys.executable, "-c", subjects.LEAVING, "{port}", token]
+    return ["server", *options, "--only", "clean-client-close", "--", *serve]
+
+
+@needs_linux
+def test_an_audit_leaves_no_process_behind() -> None:
+    token = os.urandom(8).hex()
+    done = audit(*leaving(token, *PATIENT))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not unended(token)
+
+
+ENDS_SLOWLY = """
+import sys
+from finproxy.cli.app import main
+from harness.audit import crew
+crew._LEAVES_WITHIN = 600.0
+main()
+"""
+
+
+@needs_linux
+@pytest.mark.parametrize("protocol", ["hanging", "unending"])
+def test_interrupted_and_interrupted_again_an_audit_leaves_no_process_behind(protocol: str) -> None:
+    token = os.urandom(8).hex()
+    known = [f"--protocol=tests.harness.audit.subjects:{protocol}"]
+    command = [sys.executable, "-c", ENDS_SLOWLY, "audit", *leaving(token, *known)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert wait_until(lambda: len(unended(token)) > 1, threading.Event(), 60)
+        process.send_signal(signal.SIGINT)
+        for line in process.stderr:
+            if line.startswith("interrupted:"):
+                break
+        if protocol == "unending":
+            process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "not played" in said
+    assert not unended(token)
 
 
 @needs_linux

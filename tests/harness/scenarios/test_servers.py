@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -100,6 +101,19 @@ def test_a_server_that_closes_by_a_timer_is_late(background: Background) -> None
     assert re.search(r"it sent its FIN, but only after 2\.\d s", outcome.reason)
     assert outcome.evidence.closed
     assert (outcome.evidence.closed.kind, outcome.evidence.closed.by) == (CloseKind.LATE_FIN, "server")
+
+
+@pytest.mark.parametrize(
+    "name", ["half-close-request", "half-close-swallowed", "close-wait-budget", "lost-fin", "lost-last-ack"]
+)
+def test_a_server_that_closes_by_a_timer_is_late_in_every_scenario(name: str, background: Background) -> None:
+    few = {"cycles": 1} if name == "close-wait-budget" else {}
+    outcome = try_server(name, background, CLOSES_BY_A_TIMER, **few)
+    if os.geteuid() and name.startswith("lost-"):
+        assert outcome.verdict is Verdict.NOT_OBSERVED
+    else:
+        assert outcome.close.verdict is Verdict.NON_STRICT, outcome.told()
+        assert re.search(r", but only after 2\.\d s", outcome.reason)
 
 
 def test_a_server_that_leaks_is_over_its_budget(background: Background) -> None:
