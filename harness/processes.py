@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -87,15 +87,14 @@ class ProcessTree:
 
     def signal_all(self, number: int) -> None:
         """Send a signal to every process of it."""
-        for process in self.members():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+        _send(self.members(), number)
 
     def end(self, grace: float) -> list[str]:
         """End all processes: TERM, and KILL for those that are left after `grace` seconds, who are named."""
         deadline = time.monotonic() + grace
-        self.signal_all(signal.SIGTERM)
-        self.signal_all(signal.SIGCONT)  # one that is stopped would not see SIGTERM
+        self._stop_all()
+        for number in (signal.SIGTERM, signal.SIGCONT):  # one that is stopped would not see SIGTERM
+            _send(self._seen, number)
         self.ended.wait(grace)  # wakes at once, and the first process is nearly always the last that ends
         self._all_end(deadline)
         left = [_name(process) for process in self.members()]
@@ -107,6 +106,16 @@ class ProcessTree:
             self._all_end(time.monotonic() + _DIES_WITHIN)
         self._waiter.join()
         return [f"{name} ignored SIGTERM for {grace:g} s and was killed" for name in left]
+
+    def _stop_all(self) -> None:
+        """Stop all processes until nobody is found who could start another one.
+
+        One that is started between being looked for and its parent's death would be lost for good.
+        """
+        stopped: set[psutil.Process] = set()
+        while running := set(self.members()) - stopped:
+            _send(running, signal.SIGSTOP)
+            stopped |= running
 
     def _all_end(self, deadline: float) -> None:
         """Wait until all have ended.
@@ -127,6 +136,12 @@ class ProcessTree:
         self.ended_at = time.monotonic()
         self.ended.set()
         self._output.wake()
+
+
+def _send(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def _living() -> dict[psutil.Process, int]:
