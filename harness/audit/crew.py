@@ -110,4 +110,6 @@ def _end_what_is_left(mark: str) -> None:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):  # it has ended, or is somebody else's
             if process.environ().get(MARK) == mark:
-                process.kill()
+                process.suspend()  # or what it starts just now would be lost with it
+                for each in (*process.children(recursive=True), process):
+                    each.kill()

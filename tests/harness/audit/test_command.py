@@ -173,7 +173,8 @@ def test_interrupted_and_interrupted_again_an_audit_leaves_no_process_behind(pro
     command = [sys.executable, "-c", ENDS_SLOWLY, "audit", *leaving(token, *known)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert wait_until(lambda: len(unended(token)) > 1, threading.Event(), 60)
+        # The audit itself, its subject, and the subject's child that has left.
+        assert wait_until(lambda: len(unended(token)) == 3, threading.Event(), 60)
         process.send_signal(signal.SIGINT)
         for line in process.stderr:
             if line.startswith("interrupted:"):
