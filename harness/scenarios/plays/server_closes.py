@@ -37,6 +37,7 @@ def clean_server_close(stage: ServerStage) -> Found:
     close = stage.must_send_fin(session)
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
+    read_end(client)  # the proxy has the FIN by now; a client that does not have it yet would close first
     client.shutdown(socket.SHUT_WR)
     return Found(_ANSWERED, _fin_and_ladders(stage, session))
 

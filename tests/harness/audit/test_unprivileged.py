@@ -24,7 +24,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[3]
 HELD = {"stuck-fin-wait1", "stuck-last-ack", "simultaneous-close", "lost-fin", "lost-last-ack"}
-PLAIN = {"clean-client-close"}
+PLAIN = {"clean-client-close", "clean-server-close"}
 
 
 @pytest.fixture
