@@ -7,7 +7,7 @@ import resource
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -76,9 +76,10 @@ def call(served: Served, answered: threading.Event) -> None:
     name = str(threading.get_ident())
     body = f'{{"name": "{name}", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"}}'
     connection = http.client.HTTPConnection(*served.address, timeout=30)
-    with suppress(OSError, http.client.HTTPException):
+    with suppress(OSError, http.client.HTTPException), closing(connection):
         while True:
             for method, path, text in (("POST", "/proxies", body), ("DELETE", f"/proxies/{name}", None)):
                 connection.request(method, path, text)
-                connection.getresponse().read()
+                with connection.getresponse() as answer:
+                    answer.read()
                 answered.set()
