@@ -21,8 +21,12 @@ class Project:
 
     name: str
 
+    @property
+    def command(self) -> list[str]:
+        return ["docker", "compose", "-p", self.name]
+
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = ["docker", "compose", "-p", self.name, *arguments]
+        command = [*self.command, *arguments]
         done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=300, check=False)
         assert not check or done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done
@@ -35,7 +39,7 @@ class Project:
         """What there still is of it: containers, networks and volumes."""
         label = f"label=com.docker.compose.project={self.name}"
         kinds = (["ps", "-a"], ["network", "ls"], ["volume", "ls"])
-        return "".join(_docker(*kind, "-q", "--filter", label) for kind in kinds)
+        return "".join(docker(*kind, "-q", "--filter", label) for kind in kinds)
 
 
 def _has_engine() -> bool:
@@ -44,8 +48,23 @@ def _has_engine() -> bool:
     return subprocess.run(["docker", "compose", "ls"], capture_output=True, check=False).returncode == 0
 
 
-def _docker(*arguments: str) -> str:
+def docker(*arguments: str) -> str:
+    """What a command of Docker's says on stdout."""
     return subprocess.run(["docker", *arguments], text=True, capture_output=True, check=True).stdout
+
+
+def until_healthy(container: str) -> None:
+    """Wait for the engine's word that a container is healthy; fails if it ends or is not within a minute."""
+    events = ["timeout", "60", "docker", "events", "--since", "0", "--filter", f"container={container}"]
+    with subprocess.Popen(events, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "health_status: healthy" in line:
+                process.terminate()
+                return
+    raise AssertionError(f"expected {container} to become healthy, found: {said}")
 
 
 @pytest.fixture(scope="session")

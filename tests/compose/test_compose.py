@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
-from .conftest import ROOT, Project
+from .conftest import ROOT, Project, docker, until_healthy
 
 
 def test_the_one_command_succeeds_and_reports_the_ladder_of_a_server_shut_down(
@@ -25,7 +26,6 @@ def test_the_one_command_succeeds_and_reports_the_ladder_of_a_server_shut_down(
 
 
 def test_a_test_that_fails_is_the_commands_exit_code(project: Project) -> None:
-    project.run("up", "--no-build", "--detach", "--wait", "finproxy", "server-states", "client-states")
     done = project.run("run", "--rm", "--no-deps", "tests", "--finproxy-agent=nonsense", check=False)
 
     assert done.returncode == 1
@@ -33,18 +33,51 @@ def test_a_test_that_fails_is_the_commands_exit_code(project: Project) -> None:
 
 
 def test_without_net_admin_the_doctor_says_that_the_wire_cannot_be_used(images: None) -> None:
-    plain, admin = (_doctor(*more) for more in ((), ("--cap-add=NET_ADMIN",)))
+    plain, admin, none = map(_doctor, ("--cap-add=CHOWN", "--cap-add=NET_ADMIN", "--cap-drop=ALL"))
 
     assert "--  wire: socket-filter" in plain
     assert "docker run --cap-add NET_ADMIN" in plain
     assert "ok  sock_diag" in plain
     assert "ok  wire: socket-filter" in admin
     assert "only root may" in admin  # nfqueue
+    assert "--  wire: socket-filter" in none
 
 
-def _doctor(*more: str) -> str:
-    command = ["docker", "run", "--rm", *more, "finproxy", "doctor"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def _doctor(capability: str) -> str:
+    return docker("run", "--rm", capability, "finproxy", "doctor")
+
+
+FETCH = """
+import urllib.request
+print(urllib.request.urlopen("http://{host}:9000/").read().decode())
+"""
+
+
+def test_the_image_relays_as_the_command_does(project: Project) -> None:
+    project.run("up", "--no-build", "--detach", "--wait", "server", "finproxy")
+    command = ["finproxy", "run", "9000", "server:8000", "--rule", "server.fin -> delay 1ms"]
+    relay = docker("run", "--rm", "--detach", "--network", f"{project.name}_default", *command).strip()
+    try:
+        until_healthy(relay)
+        assert project.python("finproxy", FETCH.format(host=relay[:12])) == "hello"
+    finally:
+        docker("rm", "--force", relay)
+
+
+def test_ctrl_c_ends_everything(project: Project) -> None:
+    command = [*project.command, "up", "--no-build", "--exit-code-from", "tests"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "API:" in line:
+                process.send_signal(signal.SIGINT)
+
+    assert process.returncode == 130, said
+    assert project.run("ps", "--quiet").stdout == ""
 
 
 def test_the_proxy_is_not_root(project: Project) -> None:
@@ -113,7 +146,7 @@ with harness.watch((tuple(one["server"]), tuple(one["local"])), agents=agents) a
     seen.wait_until(lambda: any("has been gone" in note for note in seen.notes) or None, within=60)
     print(seen.client.state)
 """
-    command = ["docker", "compose", "-p", project.name, "exec", "-T", "finproxy", "python", "-c", watching]
+    command = [*project.command, "exec", "-T", "finproxy", "python", "-c", watching]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "watching"
