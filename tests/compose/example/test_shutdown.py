@@ -1,9 +1,10 @@
 """What the service `tests` of compose.yaml runs: a server is shut down in the middle of a session."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-REPORT = Path("/report")
+REPORT = Path(os.environ.get("REPORT", "/report"))
 
 
 def test_the_server_is_shut_down_while_its_fin_is_held(launch: Any, fin_proxy: Any) -> None:
