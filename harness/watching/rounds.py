@@ -133,7 +133,9 @@ class Rounds:
             time.sleep(EVENTS_CATCH_UP)
             self._drain()
         for endpoint, row in look.rows.items():
-            self.histories[endpoint].saw_row(row, look, misses_rows=table.misses_rows)
+            # Reported from elsewhere while we looked here: that it is not here does not mean closed.
+            if endpoint not in self._elsewhere:
+                self.histories[endpoint].saw_row(row, look, misses_rows=table.misses_rows)
         self._learn_owners()
 
     def _dump(self, table: TableSource) -> Snapshot:
