@@ -140,6 +140,17 @@ class ServerStage(Stage):
         exchange(protocol or self.subject.protocol, client, self.server)
         return client
 
+    def asked_to_close(self) -> tuple[socket.socket, ProxiedSession, Judgement]:
+        """A connection whose request asks the server to close, its session, and whether it then sent its FIN.
+
+        Raises:
+            CheckFailedError: it did not answer, though nothing unusual has been done yet.
+
+        """
+        client = self.asked(self.closing)
+        session = self.proxy.session_of(client)
+        return client, session, self.must_send_fin(session)
+
     def kept(self) -> socket.socket:
         """A connection on which one request was answered, and which the server keeps.
 

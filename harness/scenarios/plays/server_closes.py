@@ -32,9 +32,7 @@ def clean_client_close(stage: ServerStage) -> Found:
 
 def clean_server_close(stage: ServerStage) -> Found:
     """The server closes first."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
+    client, session, close = stage.asked_to_close()
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     read_end(client)  # the proxy has the FIN by now; a client that does not have it yet would close first
@@ -44,9 +42,7 @@ def clean_server_close(stage: ServerStage) -> Found:
 
 def data_after_fin(stage: ServerStage) -> Found:
     """The server has closed both ways: bytes from the client meet a reset, and harm nobody else."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
+    client, session, close = stage.asked_to_close()
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     if stage.is_held(session):

@@ -55,9 +55,7 @@ def half_close_swallowed(stage: ServerStage) -> Found:
 
 def half_close_response(stage: ServerStage) -> Found:
     """The server's flow has ended; bytes of the client still come. Whether it reads them is reported."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
+    client, session, close = stage.asked_to_close()
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     with frozen(stage.server):

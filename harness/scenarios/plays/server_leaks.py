@@ -18,9 +18,7 @@ _ANSWERED = passed("it answered a plain request")
 
 def fin_never_comes(stage: ServerStage) -> Found:
     """The server closes, the client never does: nobody may go on holding the server's socket."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
+    _client, session, close = stage.asked_to_close()
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     if stage.is_held(session):
@@ -47,9 +45,7 @@ def close_wait_budget(stage: ServerStage) -> Found:
 
 def fin_delayed_idle(stage: ServerStage) -> Found:
     """The server has closed, the client learns of it later, and closes then."""
-    client = stage.asked(stage.closing)
-    session = stage.proxy.session_of(client)
-    close = stage.must_send_fin(session)
+    client, session, close = stage.asked_to_close()
     if close.verdict is Verdict.FAIL:
         return Found(_ANSWERED, close)
     stage.fact(f"while its FIN was under way its end was in {stage.state(session)}")
