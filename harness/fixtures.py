@@ -13,7 +13,7 @@ from harness.background import Background
 from harness.contract import ContractReport, judge_shutdown
 from harness.driving import Upstream
 from harness.errors import HarnessError, UsageError
-from harness.program import Program, split_command
+from harness.program import Program
 from harness.proxied import BackgroundProxy, WatchedProxy
 from harness.remote.elsewhere import Elsewhere
 from harness.remote.program import RemoteProgram
@@ -28,6 +28,7 @@ from harness.scenarios import (
     run_scenario,
 )
 from harness.scripted import Peer, ScriptedServer
+from harness.starting import split_command
 
 
 class Scene:

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import psutil
 
+from harness import inheritance
 from harness.output import Output, wait_until
+from harness.sources import signalling
 
 _MARK = "FINPROXY_PROGRAM"
 _DIES_WITHIN = 1.0
@@ -36,7 +38,7 @@ class ProcessTree:
         self.ended = threading.Event()
         self._seen: set[psutil.Process] = set()
         self._output = output
-        self._process = subprocess.Popen(
+        self._process = inheritance.start(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output.write_end,
@@ -83,7 +85,7 @@ class ProcessTree:
         if not self.ended.is_set():
             self.members()  # it may end at once: then nobody could say any more who its children are
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                signalling.send(self.pid, number)
 
     def signal_all(self, number: int) -> None:
         """Send a signal to every process of it."""

@@ -9,15 +9,10 @@
 This module must not know any test framework, nor the proxy.
 """
 
-import contextlib
-import os
 import re
 import shlex
-import shutil
 import signal
 import socket
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,22 +20,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from harness.errors import CheckFailedError, HarnessError, SourceUnavailableError
-from harness.holdings import all_sockets, described, listeners
+from harness.errors import CheckFailedError, HarnessError
+from harness.holdings import all_sockets, described
 from harness.output import Output, wait_until
 from harness.ports import ReservedPort
-from harness.processes import ProcessTree
 from harness.rows import SocketRow
+from harness.starting import StartError, is_ready, shortened, split_command, start, why_not_ready
 
 Ready = str | re.Pattern[str] | Callable[["Program"], bool]
 """When a program is ready: once it has printed this pattern, or once this answers True."""
 
-_CONNECT_TIMEOUT = 1.0
 _SETTLES_WITHIN = 2.0
-
-
-class StartError(HarnessError):
-    """A program did not get ready; says the command, the exit code and the last lines."""
 
 
 class StillRunningError(CheckFailedError):
@@ -100,7 +90,7 @@ class Program:
         self._signalled_at: float | None = None
         self._output = Output()
         try:
-            self._tree = self._start(env or {}, cwd)
+            self._tree = start(self.command, self._output, env or {}, cwd)
             self._await_ready(ready, within)
         except BaseException:
             self.stop()
@@ -181,7 +171,7 @@ class Program:
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        return textwrap.shorten(shlex.join(self.command), 80, placeholder=" ...")
+        return shortened(self.command)
 
     # --- what is done with it ---------------------------------------------------------------------
 
@@ -295,70 +285,7 @@ class Program:
         """Whether it is a socket of this program by its port alone: an orphan, or a process that we lost."""
         return self.port is not None and row.endpoint.local.port == self.port
 
-    def _start(self, env: Mapping[str, str], cwd: str | Path | None) -> ProcessTree:
-        # Programs of the environment that the tests run in come first: it need not be activated.
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        found = shutil.which(self.command[0], path=path)
-        if found is None:
-            raise StartError(
-                f"expected a program to start, found none called {self.command[0]!r}; install it, "
-                f"or give its path\n  command: {self}"
-            )
-        full = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **env}
-        try:
-            return ProcessTree([found, *self.command[1:]], self._output, full, cwd)
-        except OSError as error:
-            raise StartError(f"{found} cannot be started: {error.strerror}\n  command: {self}") from error
-
     def _await_ready(self, ready: Ready | None, within: float) -> None:
-        ended = self._tree.ended
-        if isinstance(ready, str | re.Pattern):
-            is_ready = self._output.wait_for(ready, ended.is_set, within)
-        elif ready is not None:
-            is_ready = wait_until(lambda: ready(self), ended, within)
-        else:
-            is_ready = self.port is None or wait_until(self._accepts, ended, within)
-        # One with a port that has left its work to others cannot be signalled, nor be seen to exit.
-        if self.port is not None and self._tree.has_ended:
-            ended.wait()
-            is_ready = False
-        if not is_ready:
-            raise StartError(self._why_not_ready(within))
-
-    def _accepts(self) -> bool:
-        """Whether its port listens: looked up, since a connection would be the first that it meets."""
-        try:
-            mine = set(self.pids)  # somebody else may still listen there
-            return any(row.owner is None or row.owner.pid in mine for row in listeners(self.address[1]))
-        except SourceUnavailableError:
-            return self._can_be_connected_to()
-
-    def _can_be_connected_to(self) -> bool:
-        with contextlib.suppress(OSError):
-            self.connect(_CONNECT_TIMEOUT).close()
-            return True
-        return False
-
-    def _why_not_ready(self, within: float) -> str:
-        code = self._tree.code
-        if code is None:
-            what = f"it was not ready after {within:g} s"
-        elif code == 0:
-            left = f", and left the processes {pids} behind" if (pids := self.pids) else ""
-            what = f"it exited with code 0{left}; if it goes to the background, keep it in the foreground"
-        else:
-            what = f"it exited with code {code} before it was ready"
-        return f"{what}\n{self.condition()}"
-
-
-def split_command(command: tuple[str, ...]) -> list[str]:
-    """The arguments of a command that was given as arguments, or as one text.
-
-    Raises:
-        StartError: there is no command.
-
-    """
-    arguments = shlex.split(command[0]) if len(command) == 1 else list(command)
-    if not arguments:
-        raise StartError('expected a command, found none; write launch("program", "argument", ...)')
-    return arguments
+        probe = partial(ready, self) if callable(ready) else ready
+        if not is_ready(self._tree, self._output, self.port, probe, within):
+            raise StartError(f"{why_not_ready(self._tree, within)}\n{self.condition()}")

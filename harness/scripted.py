@@ -41,10 +41,7 @@ class Peer:
         if not head:
             return ""
         lines = head.decode("latin-1").split("\r\n")
-        fields = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
-        }
-        self._read_exactly(int(fields.get("content-length", 0)))
+        self._read_exactly(_content_length(lines[1:]))
         self._server.requests.append((self.number, lines[0]))
         return lines[0]
 

@@ -68,7 +68,8 @@ MARK = "FINPROXY_AUDIT_WORKER"
 def work(pipe: "Connection[Answer, Task]", folder: Path, mark: str) -> None:
     """Answer tasks until the pipe ends. `folder` is for files; subjects share what is prepared in it."""
     os.environ[MARK] = mark
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the audit decides
+    # The terminal sends it to all; the audit decides. Ignored in earnest, it would be by all subjects too.
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, _leave)
     enter_own_network()
     background = Background()

@@ -11,7 +11,8 @@ from harness.contract import backlog
 from harness.contract.protocols import Answer, WrongAnswerError
 from harness.contract.report import ContractReport, ItemVerdict, Outcome
 from harness.contract.subject import End, Subject, Terms, exchange, read_end
-from harness.program import Exit, Program, StartError
+from harness.program import Exit, Program
+from harness.starting import StartError
 
 ITEMS = {
     "idle": "exits within its grace with an idle keep-alive client",

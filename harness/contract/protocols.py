@@ -4,6 +4,7 @@ This module must not know what is judged.
 """
 
 import http.client
+import io
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,8 +64,10 @@ class Http:
     def receive(self, sock: socket.socket) -> Answer:
         """Read status, headers and the whole body."""
         response = http.client.HTTPResponse(sock, method="GET")
+        response.fp = lines = _Lines(response.fp.detach())
         try:
             response.begin()
+            lines.must_have_ended_a_header()
             body = response.read()
         except http.client.HTTPException as error:
             raise WrongAnswerError(f"{type(error).__name__}: {error}") from error
@@ -72,6 +75,20 @@ class Http:
             closes = bool(getattr(response, "will_close", True))
             response.close()
         return Answer(f"{response.status} with {len(body)} bytes", closes)
+
+
+class _Lines(io.BufferedReader):
+    """What is read as lines. `http.client` takes the end of the connection for the end of a header."""
+
+    _last = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._last = super().readline(size)
+        return self._last
+
+    def must_have_ended_a_header(self) -> None:
+        if self._last not in {b"\r\n", b"\n"}:
+            raise WrongAnswerError("the connection ended in the middle of the answer's header")
 
 
 @dataclass(frozen=True)

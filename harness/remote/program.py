@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from harness.errors import CheckFailedError, HarnessError, UsageError
 from harness.output import wait_until
-from harness.program import StartError, StillRunningError
+from harness.program import StillRunningError
 from harness.remote.asking import Asker, RefusedError
+from harness.starting import StartError
 
 _CONNECT_TIMEOUT = 1.0
 

@@ -10,7 +10,6 @@ from functools import partial
 from finproxy import WireError
 from harness.background import Background
 from harness.errors import CheckFailedError, SourceUnavailableError
-from harness.program import StartError
 from harness.scenarios.catalogue import find_scenario
 from harness.scenarios.client_stage import ClientStage
 from harness.scenarios.outcome import Evidence, Outcome
@@ -29,6 +28,7 @@ from harness.scenarios.verdicts import (
     not_applicable,
     not_observed,
 )
+from harness.starting import StartError
 
 _STAGES: Mapping[str, Callable[..., Stage]] = {SERVER: ServerStage, CLIENT: ClientStage, RELAY: RelayStage}
 

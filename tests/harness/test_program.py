@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from harness.errors import CheckFailedError, HarnessError
-from harness.program import LeakError, Program, StartError, StillRunningError, split_command
+from harness.program import LeakError, Program, StillRunningError
+from harness.starting import StartError, split_command
 from tests.harness.connections import needs_linux
 
 LISTENS = """
@@ -298,6 +299,66 @@ while True:
         program.says("usr1")
         program.signal_all(signal.SIGKILL)
         assert program.exits(within=5).code == -signal.SIGKILL
+
+
+@pytest.fixture
+def odd_signals() -> Iterator[None]:
+    """What a shell does to what it starts in its background, nohup, and a thread that waits for SIGTERM."""
+    ignored = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_a_program_does_not_inherit_what_is_ignored_or_blocked_here(number: int, odd_signals: None) -> None:
+    with Program("sleep", "60", grace=0) as program:
+        program.signal(number)
+        assert program.exits(within=10).code == -number
+
+
+def test_a_file_that_is_no_program_is_told_with_odd_signals_too(tmp_path: Path, odd_signals: None) -> None:
+    empty = tmp_path / "empty"
+    empty.write_bytes(b"\0")
+    empty.chmod(0o700)
+    with pytest.raises(StartError, match="cannot be started: Exec format error"):
+        Program(str(empty))
+
+
+@needs_linux
+@pytest.mark.parametrize(("blocked", "taker"), [(False, "first"), (True, "other")])
+def test_the_thread_that_would_get_the_signal_gets_it_though_it_is_stopped(blocked: bool, taker: str) -> None:
+    # Each thread that takes a signal says so: in the kernel, before any of them is back in Python.
+    code = f"""
+import ctypes, signal, sys, threading
+libc = ctypes.CDLL(None)
+first = libc.gettid()
+def took(number):
+    libc.write(1, *((b"first\\n", 6) if libc.gettid() == first else (b"other\\n", 6)))
+took = ctypes.CFUNCTYPE(None, ctypes.c_int)(took)
+libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.signal(signal.SIGTERM, ctypes.cast(took, ctypes.c_void_p))
+def rest():
+    while True:
+        signal.pause()
+for _ in range(8):
+    threading.Thread(target=rest, daemon=True).start()
+if {blocked}:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("up", flush=True)
+rest()
+"""
+    with Program(*python(code), ready="up\n", grace=0) as program:
+        for _ in range(20):
+            before = len(program.output)
+            program.signal(signal.SIGSTOP)
+            program.signal(signal.SIGTERM)
+            program.signal(signal.SIGCONT)
+            program.says(rf"(?s).{{{before}}}.+")
+        assert set(program.output.split()) == {"up", taker}
 
 
 def test_it_runs_in_the_environment_and_directory_asked_for(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import time
 
 from harness.errors import CheckFailedError
 from harness.output import wait_until
-from harness.program import StartError
 from harness.proxied_session import ProxiedSession
 from harness.scenarios.plays.server_sigterm import exits
 from harness.scenarios.seeing import came
@@ -25,6 +24,7 @@ from harness.scenarios.verdicts import (
     informed,
     passed,
 )
+from harness.starting import StartError
 from harness.states import TcpState
 
 

@@ -9,7 +9,8 @@ import pytest
 from harness.audit.bench import Bench
 from harness.audit.launch import write_kit
 from harness.audit.reading import read_recipe
-from harness.program import Program, StartError
+from harness.program import Program
+from harness.starting import StartError
 from tests.harness.connections import needs_linux
 
 pytestmark = needs_linux

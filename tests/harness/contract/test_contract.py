@@ -19,6 +19,7 @@ from harness.contract import (
     judge_shutdown,
 )
 from harness.contract.items import ITEMS
+from harness.contract.protocols import WrongAnswerError
 from harness.errors import CheckFailedError
 from harness.program import Program
 from tests.harness.connections import needs_linux
@@ -223,6 +224,28 @@ def test_http_answers_are_read_to_their_end() -> None:
         assert Http().receive(client) == ("200 with 2 bytes", True)
         server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         assert Http().receive(client) == ("204 with 0 bytes", False)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"",
+        b"HTTP/1.1 413 Too",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Len",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+    ],
+)
+def test_an_http_answer_that_is_cut_anywhere_is_none(cut: bytes) -> None:
+    client, server = socket.socketpair()
+    with client, server:
+        server.sendall(cut)
+        server.shutdown(socket.SHUT_WR)
+        with pytest.raises(WrongAnswerError):
+            Http().receive(client)
 
 
 def report_of(**outcomes: Outcome) -> ContractReport:
