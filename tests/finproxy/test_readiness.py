@@ -62,6 +62,27 @@ async def test_a_socket_that_can_be_read_is_reported(
     readiness.forget(pair[0].fileno())
 
 
+async def test_sockets_that_are_always_ready_leave_others_their_turn(
+    pair: tuple[socket.socket, socket.socket], nursery: trio.Nursery
+) -> None:
+    readiness, calls = EpollReadiness(), 0
+
+    def again(_bits: int) -> None:
+        nonlocal calls
+        calls += 1
+        pair[0].recv(1)
+        if calls < 1_000_000:
+            pair[1].send(b"x")  # an edge for the next poll
+
+    readiness.watch(pair[0].fileno(), again, lambda: READABLE)
+    nursery.start_soon(readiness.run)
+    pair[1].send(b"x")
+    while calls < 100:
+        await trio.lowlevel.checkpoint()
+
+    assert calls < 1_000_000
+
+
 @waits
 async def test_what_was_forgotten_is_not_reported(
     make: Callable[[], Readiness], pair: tuple[socket.socket, socket.socket], nursery: trio.Nursery
