@@ -10,14 +10,17 @@ from harness.sources.choice import best_table
 from harness.states import TcpState
 
 
-def all_sockets() -> list[SocketRow]:
-    """All TCP sockets of this network namespace, with the owners that this user may see.
+def all_sockets(ports: frozenset[int] = frozenset()) -> list[SocketRow]:
+    """All TCP sockets of this network namespace, or those with one of `ports` at either end, with owners.
+
+    Owners are those that this user may see. Where it is known that it is about a port, say so: a busy machine
+    has ten thousands of others in TIME-WAIT.
 
     Raises:
         SourceUnavailableError: no table can be read here.
 
     """
-    return _with_owners(_rows())
+    return _with_owners(_rows(ports))
 
 
 def listeners(port: int) -> list[SocketRow]:

@@ -129,11 +129,11 @@ class WatchedProxy:
     # --- what is done with it ---------------------------------------------------------------------
 
     def connect(self, timeout: float = 10.0) -> socket.socket:
-        """A plain socket, connected; its session is open, or was refused."""
+        """A plain socket, connected; its session is open, was refused, or has crashed."""
         client = socket.create_connection(self.address, timeout)
         self._clients.append(client)  # a test need not close it
         name = list(client.getsockname()[:2])
-        self._story.wait_until(lambda record: record.fields.get("client") == name, timeout)
+        self._story.wait_until(lambda record: _tells_of(record, name), timeout)
         return client
 
     def hold(self, leg: str) -> None:
@@ -208,6 +208,11 @@ class WatchedProxy:
         """On the driver's thread: watch the endpoints of a session from its first moment on."""
         if record.event == "session.opened" and record.session is not None:
             self._sessions[record.session] = ProxiedSession(record, self._driver, self._story, self._seen)
+
+
+def _tells_of(record: finproxy.Record, client: list[str | int]) -> bool:
+    """Whether a session of this client has opened or was refused; or one has crashed, perhaps this one."""
+    return record.fields.get("client") == client or record.event == "session.crashed"
 
 
 class BackgroundProxy(WatchedProxy):

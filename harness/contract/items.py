@@ -31,6 +31,8 @@ Scene = Callable[[Subject], Iterator[ItemVerdict]]
 _NO_SLOW = "give slow=, a request whose answer takes a while"
 _AFTER_ANSWER = 2.0
 """Seconds in which a FIN still counts as right after the answer."""
+_AFTER_EXIT = 2.0
+"""Seconds in which the FIN of a process that has exited is seen; the kernel has sent it before."""
 
 
 def judge_shutdown(program: Program, **terms: Any) -> ContractReport:
@@ -85,6 +87,7 @@ def _idle(subject: Subject) -> Iterator[ItemVerdict]:
 def _idle_fin(ended: Exit | None, sock: socket.socket) -> ItemVerdict:
     if ended is None:
         return _moot("idle-fin", "it did not exit")
+    sock.settimeout(_AFTER_EXIT)
     found = read_end(sock)
     return _judged("idle-fin", found is End.FIN, f"the client read {found}")
 

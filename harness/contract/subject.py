@@ -90,7 +90,8 @@ class Subject:
         """What is left on its port that is not TIME-WAIT, once all had time to settle."""
 
         def left() -> list[SocketRow]:
-            mine = (row for row in all_sockets() if row.endpoint.local.port == self.program.port)
+            port = self.program.address[1]
+            mine = (row for row in all_sockets(frozenset({port})) if row.endpoint.local.port == port)
             return [row for row in mine if row.state is not TcpState.TIME_WAIT]
 
         wait_until(lambda: not left(), threading.Event(), _SETTLES_WITHIN)

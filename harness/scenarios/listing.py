@@ -3,14 +3,16 @@
 This module must not know how a scenario is played.
 """
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from harness.scenarios.catalogue import find_scenario, scenarios_for
 from harness.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:  # takes longer to import than all scenarios together, and tests list none of them
+    from rich.console import Console
 
 
 def list_scenarios(*, subject: str | None = None, console: Console | None = None) -> int:
@@ -20,7 +22,7 @@ def list_scenarios(*, subject: str | None = None, console: Console | None = None
         UsageError: another kind of subject.
 
     """
-    out = console or Console(highlight=False)
+    out = console or _console()
     for scenario in scenarios_for(subject):
         title = f"{scenario.name}  ({', '.join(scenario.subjects)})  {scenario.title}"
         _print(out, title, _short(scenario))
@@ -35,14 +37,23 @@ def explain_scenario(name: str, *, console: Console | None = None) -> int:
 
     """
     scenario = find_scenario(name)
-    out = console or Console(highlight=False)
+    out = console or _console()
     _print(
         out, f"{scenario.name}: {scenario.title}", [scenario.explanation, *_short(scenario), *_more(scenario)]
     )
     return 0
 
 
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
 def _print(out: Console, title: str, lines: Iterable[str]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     out.print(title, style="bold", markup=False, soft_wrap=True)
     for line in lines:
         out.print(Padding(Text(line), (0, 0, 0, 4)))

@@ -7,6 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+# Runs in this process forget what they have imported first themselves.
+import harness.fixtures
+import harness.scene_report  # noqa: F401
+
 ECHO = """
 import socket, sys, threading
 
@@ -36,15 +40,22 @@ Runs = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
-    """Run pytest on a module with these tests, and these arguments."""
+    """Run pytest on a module with these tests, and these arguments.
+
+    In this process, which has imported already what half of a run's time would go into; `alone` in one of its
+    own, for tests of what a process imports, holds or leaves behind, and of other plugins.
+    """
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     # The other plugins of this environment are loaded where a test asks for them, with -p.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(tests: str, *arguments: str) -> pytest.RunResult:
+    def run(tests: str, *arguments: str, alone: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_it=PREAMBLE + tests)
-        defaults = ("-p", "finproxy", "-p", "no:cacheprovider", "-W", "error")
-        return pytester.run(sys.executable, "-m", "pytest", *defaults, *arguments)
+        given = ("-p", "finproxy", "-p", "no:cacheprovider", "-W", "error", *arguments)
+        if alone:
+            return pytester.run(sys.executable, "-m", "pytest", *given)
+        # A dump of this run's stack belongs to the run outside.
+        return pytester.runpytest_inprocess("-p", "no:faulthandler", *given)
 
     return run

@@ -17,7 +17,8 @@ pytestmark = needs_linux
 
 
 def test_a_test_that_ends_with_fins_held_leaves_no_thread_and_no_process(runs: Runs) -> None:
-    done = runs("""
+    done = runs(
+        """
 import threading, psutil
 pids = []
 
@@ -33,7 +34,9 @@ def test_nothing_is_left():
     names = sorted(thread.name for thread in threading.enumerate())
     assert names == ["MainThread", "finproxy background"]
     assert not psutil.pid_exists(pids[0])
-""")
+""",
+        alone=True,
+    )
     done.assert_outcomes(passed=2)
 
 
@@ -110,7 +113,8 @@ def test_flood(launch):
 
 
 def test_nothing_is_left_open_by_tests_that_fail_or_hold(runs: Runs) -> None:
-    done = runs("""
+    done = runs(
+        """
 import os, threading
 
 def open_now():
@@ -145,7 +149,9 @@ def test_fails_a_contract(echo, shutdown_contract):
 
 def test_after():
     assert [open_now()] == before
-""")
+""",
+        alone=True,
+    )
     done.assert_outcomes(failed=4, passed=3)
 
 

@@ -33,7 +33,7 @@ def test_it_works_in_every_environment(runs: Runs, arguments: tuple[str, ...]) -
     tests = f"def test_plain(echo, fin_proxy):{body}"
     if asynchronous:
         tests += f"async def test_async(echo, fin_proxy):{body}"
-    done = runs(tests, *arguments)
+    done = runs(tests, *arguments, alone=True)
     done.assert_outcomes(passed=2 if asynchronous else 1)
 
 
@@ -53,6 +53,7 @@ async def test_async(echo, fin_proxy):
 """,
         "-p",
         "anyio",
+        alone=True,
     )
     done.assert_outcomes(passed=2)
 
@@ -82,7 +83,7 @@ async def test_async(echo):
 def test_trio_tests_can_use_the_async_api(runs: Runs, mark: str) -> None:
     mode = "false" if mark else "true"
     tests = ASYNC_API.replace("async def test_async", f"{mark}\nasync def test_async")
-    runs(tests, "-p", "trio", "-o", f"trio_mode={mode}").assert_outcomes(passed=1)
+    runs(tests, "-p", "trio", "-o", f"trio_mode={mode}", alone=True).assert_outcomes(passed=1)
 
 
 def test_anyio_tests_on_trio_can_use_the_async_api(runs: Runs) -> None:
@@ -94,15 +95,18 @@ def anyio_backend():
 @pytest.mark.anyio
 """
     tests = ASYNC_API.replace("async def test_async", f"{backend}async def test_async")
-    runs(tests, "-p", "anyio").assert_outcomes(passed=1)
+    runs(tests, "-p", "anyio", alone=True).assert_outcomes(passed=1)
 
 
 def test_another_harness_is_told(runs: Runs, pytester: pytest.Pytester) -> None:
     pytester.mkpydir("harness")
-    done = runs("""
+    done = runs(
+        """
 def test_it(launch):
     launch("true")
-""")
+""",
+        alone=True,
+    )
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
         ["*expected the package 'harness' that comes with finproxy*, found another one*"]
@@ -111,9 +115,12 @@ def test_it(launch):
 
 def test_a_harness_of_ones_own_is_not_disturbed(runs: Runs, pytester: pytest.Pytester) -> None:
     pytester.mkpydir("harness").joinpath("mine.py").write_text("x = 1")
-    done = runs("""
+    done = runs(
+        """
 def test_it():
     from harness.mine import x
     assert x == 1
-""")
+""",
+        alone=True,
+    )
     done.assert_outcomes(passed=1)

@@ -111,7 +111,7 @@ def test_a_report_holds_scenarios_and_contracts(runs: Runs, pytester: pytest.Pyt
 @pytest.mark.fin_scenario("half-close-swallowed")
 def test_scenario(echo, fin_scenario):
     from harness.contract import RawBytes
-    fin_scenario(echo, protocol=RawBytes(b"1", b"2"))
+    fin_scenario(echo, protocol=RawBytes(b"1", b"2"), patience=0.5)
 
 def test_contract(echo, shutdown_contract):
     from harness.contract import RawBytes
@@ -168,10 +168,13 @@ def test_seed(echo, fin_proxy):
 
 
 def test_nothing_heavy_is_imported_before_a_fixture_is_used(runs: Runs) -> None:
-    done = runs("""
+    done = runs(
+        """
 def test_light():
     assert not {"trio", "psutil", "harness", "finproxy.server", "typer", "rich"} & set(sys.modules)
-""")
+""",
+        alone=True,
+    )
     done.assert_outcomes(passed=1)
 
 

@@ -121,7 +121,7 @@ def test_one_that_drops_the_request_in_flight_is_found_out() -> None:
 
 
 def test_one_that_goes_on_accepting_is_found_out() -> None:
-    report = judge("signal.pause()", grace=0.3)
+    report = judge("signal.pause()", grace=0.3, slow=None)
     assert report["refuses"].outcome is Outcome.FAIL
 
 
