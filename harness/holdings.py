@@ -10,17 +10,16 @@ from harness.sources.choice import best_table
 from harness.states import TcpState
 
 
-def all_sockets(ports: frozenset[int] = frozenset()) -> list[SocketRow]:
+def all_sockets(ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
     """All TCP sockets of this network namespace, or those with one of `ports` at either end, with owners.
 
-    Owners are those that this user may see. Where it is known that it is about a port, say so: a busy machine
-    has ten thousands of others in TIME-WAIT.
+    Owners are those that this user may see; what is in TIME-WAIT has none, and may be left out.
 
     Raises:
         SourceUnavailableError: no table can be read here.
 
     """
-    return _with_owners(_rows(ports))
+    return _with_owners(_rows(ports, time_wait=time_wait))
 
 
 def listeners(port: int) -> list[SocketRow]:
@@ -39,10 +38,10 @@ def described(row: SocketRow) -> str:
     return f"{row.endpoint} {row.state}, {row.owner or 'without owner'}"
 
 
-def _rows(ports: frozenset[int] = frozenset()) -> list[SocketRow]:
+def _rows(ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
     table = best_table()
     try:
-        return table.rows(ports)
+        return table.rows(ports, time_wait=time_wait)
     finally:
         table.close()
 

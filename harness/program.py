@@ -24,8 +24,9 @@ from harness.errors import CheckFailedError, HarnessError
 from harness.holdings import all_sockets, described
 from harness.output import Output, wait_until
 from harness.ports import ReservedPort
-from harness.rows import SocketRow
+from harness.rows import Endpoint, SocketRow
 from harness.starting import StartError, is_ready, shortened, split_command, start, why_not_ready
+from harness.states import TcpState
 
 Ready = str | re.Pattern[str] | Callable[["Program"], bool]
 """When a program is ready: once it has printed this pattern, or once this answers True."""
@@ -259,9 +260,9 @@ class Program:
     def sockets(self) -> list[SocketRow]:
         """Its TCP sockets with their states and owners; once it has ended, what it left on its port."""
         mine = set(self.pids)
-        return [
-            row for row in all_sockets() if (row.owner and row.owner.pid in mine) or self._is_on_port(row)
-        ]
+        rows = all_sockets(time_wait=False)
+        held = [row for row in rows if (row.owner and row.owner.pid in mine) or self._is_on_port(row)]
+        return [*held, *self._in_time_wait(frozenset(row.endpoint for row in held))]
 
     def assert_no_leaks(self, *, within: float = _SETTLES_WITHIN) -> None:
         """Fail unless, within so many seconds, it holds no socket that somebody forgot.
@@ -280,6 +281,17 @@ class Program:
             raise LeakError("\n".join([f"{self} leaks:", *leaked()]))
 
     # --- in here ----------------------------------------------------------------------------------
+
+    def _in_time_wait(self, besides: frozenset[Endpoint]) -> list[SocketRow]:
+        """What it has left in TIME-WAIT, which only its port tells; `besides` what was seen to be there."""
+        if self.port is None:
+            return []
+        rows = all_sockets(frozenset({self.port}))
+        return [
+            row
+            for row in rows
+            if row.state is TcpState.TIME_WAIT and self._is_on_port(row) and row.endpoint not in besides
+        ]
 
     def _is_on_port(self, row: SocketRow) -> bool:
         """Whether it is a socket of this program by its port alone: an orphan, or a process that we lost."""

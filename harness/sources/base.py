@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from harness.rows import Endpoint, Snapshot, SocketRow
+from harness.states import TcpState
 from harness.transitions import KernelEvent
 
 
@@ -28,8 +29,11 @@ class TableSource(Protocol):
         """Look `endpoints` up. Raises SourceUnavailableError if the table cannot be read any more."""
         ...
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:
-        """Return all TCP rows with one of `ports` as local or remote port; all rows if `ports` is empty."""
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
+        """Return all TCP rows with one of `ports` as local or remote port; all rows if `ports` is empty.
+
+        Without those in TIME-WAIT if `time_wait` is False: a busy machine has ten thousands of them.
+        """
         ...
 
     def close(self) -> None:
@@ -80,6 +84,8 @@ class EventSource(Protocol):
         ...
 
 
-def wanted(row: SocketRow, ports: frozenset[int]) -> bool:
-    """Whether `row` belongs to a dump filtered by `ports`."""
+def wanted(row: SocketRow, ports: frozenset[int], *, time_wait: bool = True) -> bool:
+    """Whether `row` belongs to a dump filtered by `ports`, and of TIME-WAIT unless they are wanted."""
+    if row.state is TcpState.TIME_WAIT and not time_wait:
+        return False
     return not ports or row.endpoint.local.port in ports or row.endpoint.remote.port in ports

@@ -31,6 +31,8 @@ _ATTRIBUTE = struct.Struct("=HH")
 _ERROR = struct.Struct("=i")
 
 _NO_COOKIE = 0xFFFFFFFF
+_ALL_STATES = 0xFFFFFFFF
+_TIME_WAIT = 1 << 6  # TCP_TIME_WAIT of include/net/tcp_states.h
 _BYTECODE_ATTRIBUTE = 1  # INET_DIAG_REQ_BYTECODE
 _TCP_INFO_ATTRIBUTE = 2  # INET_DIAG_INFO
 _WITH_TCP_INFO = 1 << (_TCP_INFO_ATTRIBUTE - 1)
@@ -46,13 +48,14 @@ def family_of(endpoint: Endpoint) -> int:
 
 def request_one(endpoint: Endpoint, sequence: int) -> bytes:
     """Ask for the socket of exactly these two addresses: a hash look-up, whatever the table's size."""
-    body = _REQUEST.pack(family_of(endpoint), IPPROTO_TCP, 0, 0xFFFFFFFF) + _socket_id(endpoint)
+    body = _REQUEST.pack(family_of(endpoint), IPPROTO_TCP, 0, _ALL_STATES) + _socket_id(endpoint)
     return _message(body, NLM_F_REQUEST, sequence)
 
 
-def request_dump(family: int, sequence: int, port: int | None = None) -> bytes:
-    """Ask for all TCP sockets of a family, those with `port` on either end if it is given."""
-    body = _REQUEST.pack(family, IPPROTO_TCP, _WITH_TCP_INFO, 0xFFFFFFFF) + bytes(48)
+def request_dump(family: int, sequence: int, port: int | None = None, *, time_wait: bool = True) -> bytes:
+    """Ask for all TCP sockets of a family: with `port` on either end if given, in TIME-WAIT or not."""
+    asked = _ALL_STATES if time_wait else _ALL_STATES & ~_TIME_WAIT
+    body = _REQUEST.pack(family, IPPROTO_TCP, _WITH_TCP_INFO, asked) + bytes(48)
     if port is not None:
         program = _either_port_is(port)
         body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), _BYTECODE_ATTRIBUTE) + program

@@ -54,9 +54,10 @@ class Procfs:
                 found[row.endpoint] = row
         return Snapshot(self.name, began, time.monotonic(), found)
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
         """Read the whole table and keep the rows with one of `ports`."""
-        return [row for file in self._files for row in parse(_read(file)) if wanted(row, ports)]
+        rows = (row for file in self._files for row in parse(_read(file)))
+        return [row for row in rows if wanted(row, ports, time_wait=time_wait)]
 
     def close(self) -> None:
         """Close the files."""

@@ -36,10 +36,11 @@ class Psutil:
                 found[row.endpoint] = replace(row, owner=owner_of(item.pid))
         return Snapshot(self.name, began, time.monotonic(), found)
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
         """List all sockets and keep those with one of `ports`."""
         rows = ((item, _row(item)) for item in _listed())
-        return [replace(row, owner=owner_of(item.pid)) for item, row in rows if wanted(row, ports)]
+        kept = ((item, row) for item, row in rows if wanted(row, ports, time_wait=time_wait))
+        return [replace(row, owner=owner_of(item.pid)) for item, row in kept]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -50,12 +50,12 @@ class SockDiag:
         rows = {endpoint: self._look_one(endpoint) for endpoint in endpoints}
         return Snapshot(self.name, began, time.monotonic(), rows)
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:
-        """Dump the table. The kernel filters by port, one dump for each port and family."""
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:
+        """Dump the table. The kernel filters by port and state, one dump for each port and family."""
         found: dict[tuple[Endpoint, int | None], SocketRow] = {}
         for family in (inet_diag.AF_INET, inet_diag.AF_INET6):
             for port in sorted(ports) if ports else (None,):
-                for row in self._dump(family, port):
+                for row in self._dump(family, port, time_wait=time_wait):
                     found[row.endpoint, row.cookie] = row
         return list(found.values())
 
@@ -71,9 +71,9 @@ class SockDiag:
             return row if row is not None and row.state is not TcpState.LISTEN else None
         return None
 
-    def _dump(self, family: int, port: int | None) -> Iterator[SocketRow]:
+    def _dump(self, family: int, port: int | None, *, time_wait: bool) -> Iterator[SocketRow]:
         sequence = next(self._sequences)
-        self._send(inet_diag.request_dump(family, sequence, port))
+        self._send(inet_diag.request_dump(family, sequence, port, time_wait=time_wait))
         for row in self._answers(sequence):
             if row is None:
                 return

@@ -23,7 +23,7 @@ class Elsewhere:
     def look(self, endpoints: Iterable[Endpoint]) -> Snapshot:
         return Snapshot(self.name, 0, 0, dict.fromkeys(endpoints))
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:  # noqa: ARG002
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
         return []
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ class Table:
         self._far.news.append(Transition(ENDPOINT, None, S.ESTABLISHED, 1.0, -math.inf, seen))
         return Snapshot(self.name, 2.0, 3.0, dict.fromkeys(endpoints))
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:  # noqa: ARG002 - as its protocol
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
         return []
 
     def close(self) -> None:

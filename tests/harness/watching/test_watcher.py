@@ -25,7 +25,7 @@ class Table:
         self._take()
         return Snapshot(self.name, 0.0, 0.0, dict.fromkeys(endpoints))
 
-    def rows(self, ports: frozenset[int] = frozenset()) -> list[SocketRow]:  # noqa: ARG002 - as its protocol
+    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
         return []
 
     def close(self) -> None:
