@@ -43,7 +43,8 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run pytest on a module with these tests, and these arguments.
 
     In this process, which has imported already what half of a run's time would go into; `alone` in one of its
-    own, for tests of what a process imports, holds or leaves behind, and of other plugins.
+    own, for tests of what a process imports, holds or leaves behind, of other plugins, and beside services on
+    threads of this one: a run forgets what was imported meanwhile, whoever did.
     """
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)

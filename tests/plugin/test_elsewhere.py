@@ -67,13 +67,13 @@ def options(api: Service, agent: Service, server: int) -> list[str]:
 
 def test_the_ten_line_test_moves_without_change(runs: Runs, api: Service, server: int) -> None:
     with running_agent(ports=[server], allow_signals=True) as agent:
-        done = runs(TEN_LINES, *options(api, agent, server))
+        done = runs(TEN_LINES, *options(api, agent, server), alone=True)
     done.assert_outcomes(passed=1)
 
 
 def test_an_agent_that_may_not_signal_says_how_it_could(runs: Runs, api: Service, server: int) -> None:
     with running_agent(ports=[server]) as agent:
-        done = runs(TEN_LINES, *options(api, agent, server))
+        done = runs(TEN_LINES, *options(api, agent, server), alone=True)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*--allow-signals*"])
 
@@ -88,7 +88,7 @@ def test_it(launch, fin_proxy):
     proxy.session.server.check("ESTABLISHED > CLOSE-WAIT", within=0.1)
 """
     with running_agent(ports=[server]) as agent:
-        done = runs(tests, *options(api, agent, server))
+        done = runs(tests, *options(api, agent, server), alone=True)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
         [
@@ -110,7 +110,7 @@ def test_it(fin_proxy):
     proxy.session.server.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
 """
     with running_agent(ports=[server]) as agent:
-        runs(tests, f"--finproxy-agent=server={agent.url}").assert_outcomes(passed=1)
+        runs(tests, f"--finproxy-agent=server={agent.url}", alone=True).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_option_that_cannot_be_meant_is_explained(runs: Runs, given: str, com
 
 
 def test_nothing_is_launched_beside_a_finproxy_elsewhere(runs: Runs, api: Service) -> None:
-    done = runs("def test_it(launch): launch('app')", f"--finproxy-url={api.url}")
+    done = runs("def test_it(launch): launch('app')", f"--finproxy-url={api.url}", alone=True)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*expected a server in the place of 'app'*--finproxy-server*"])
 
