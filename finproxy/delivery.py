@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import trio
-
 from .legs import Leg
 
 _FIRST_LOOK: Final = 0.0005
@@ -25,8 +23,14 @@ class DeliveryWatch:
     """The legs of one session whose peers have not acknowledged everything yet."""
 
     def __init__(
-        self, has_arrived: Callable[[Leg], bool], delivered: Callable[[Leg], None], later: Later
+        self,
+        now: Callable[[], float],
+        has_arrived: Callable[[Leg], bool],
+        *,
+        delivered: Callable[[Leg], None],
+        later: Later,
     ) -> None:
+        self._now = now
         self._has_arrived = has_arrived
         self._delivered = delivered
         self._later = later
@@ -35,14 +39,14 @@ class DeliveryWatch:
 
     def wait_for(self, leg: Leg, limit: float) -> None:
         """Report `leg` as delivered once it is, or after `limit` seconds."""
-        self.awaited[leg] = trio.current_time() + limit
+        self.awaited[leg] = self._now() + limit
         self.look(leg)
 
     def look(self, leg: Leg, wait: float = _FIRST_LOOK) -> None:
         """Look now, if this leg is waited for; the next look comes `wait` seconds later."""
         if leg not in self.awaited:
             return
-        if self._has_arrived(leg) or trio.current_time() >= self.awaited[leg]:
+        if self._has_arrived(leg) or self._now() >= self.awaited[leg]:
             self.forget(leg)
             self._delivered(leg)
         else:

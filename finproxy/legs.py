@@ -151,12 +151,17 @@ class LegIO(Protocol):
             LegLost: all that preceded the loss has been read.
         """
 
-    def send(self, data: memoryview | bytes) -> int:
+    def send(self, data: memoryview | bytes, cork: bool = False) -> int:
         """Send what the kernel takes: how many bytes that were, or `WOULD_BLOCK`.
+
+        `cork`: more is sent at once, and may share a segment with these; without it all goes that was kept.
 
         Raises:
             LegLost: the leg takes no bytes any more; what it has received may still be read.
         """
+
+    def uncork(self) -> None:
+        """Let bytes go that `send` was told to keep for what follows them; nothing follows after all."""
 
     def send_fin(self) -> bool:
         """Send a FIN and keep the fd; False where the leg was lost meanwhile."""

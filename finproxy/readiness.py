@@ -20,11 +20,14 @@ import trio
 READABLE: Final = 1
 WRITABLE: Final = 4
 FAILED: Final = 8
-MORE_BEHIND: Final = 0x2012
+FIN_BEHIND: Final = 0x2000
+HUNG_UP: Final = 0x10
+URGENT_BEHIND: Final = 2
+MORE_BEHIND: Final = FIN_BEHIND | HUNG_UP | URGENT_BEHIND
 """Any of these bits: a short read is not the last, as a FIN, a loss or an urgent mark is waiting."""
 
-# All are epoll's own, so that nothing has to be translated: EPOLLIN, EPOLLOUT, EPOLLERR, and then
-# EPOLLRDHUP | EPOLLHUP | EPOLLPRI.
+# All are epoll's own, so that nothing has to be translated: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLRDHUP, EPOLLHUP
+# and EPOLLPRI.
 
 Callback = Callable[[int], None]
 """Told what a socket is ready for. It must not raise: nobody could say whose fault it was."""

@@ -236,7 +236,7 @@ class Proxy:
             sock.close()
             self._record("session.refused", self._count, reason="the client was gone before it was accepted")
             return
-        arrival = _Arrival(self._count, client, trio.current_time())
+        arrival = _Arrival(self._count, client, self._around.timers.now())
         limit = self.settings.max_sessions
         full = limit is not None and len(self.sessions) + len(self._arrivals) >= limit
         self._arrivals[arrival.number] = arrival
@@ -278,7 +278,7 @@ class Proxy:
     def _refuse(self, arrival: _Arrival, reason: str) -> None:
         """Turn a client away with a reset, as a closed port would."""
         fields = {"client": list(arrival.client.remote), "upstream": format_address(self.settings.upstream)}
-        age = trio.current_time() - arrival.at
+        age = self._around.timers.now() - arrival.at
         self._record("session.refused", arrival.number, age, **fields, reason=reason)
         if self._around.wire:  # a FIN that waits must not be taken for a later one
             self._around.wire.let_pass(Leg.CLIENT, arrival.client)

@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
-import trio
-
 from . import commands, events, rules
 from .delivery import DeliveryWatch
 from .describing import describe_ending
 from .engine import Engine
 from .legs import LEGS, Ending, FlowEnd, Leg, LegIO
 from .observers import Recorder
-from .readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE, Readiness
+from .readiness import FAILED, FIN_BEHIND, MORE_BEHIND, READABLE, URGENT_BEHIND, WRITABLE, Readiness
 from .records import Record, ending_fields
-from .relay import Flow
+from .relay import Behind, Flow
 from .rulebook import RuleBook
 from .timers import Deadline, Timers
 from .wire.technique import Sight
@@ -65,16 +63,20 @@ class Shell:
         """How it ended; None while it lives."""
         self.legs = legs
         self._around = surroundings
+        self._now = surroundings.timers.now
         self.engine = Engine(book)
         self.flows = {leg: Flow(leg, legs[leg], legs[leg.other], self) for leg in LEGS}
-        self._opened_at = trio.current_time()
+        self._opened_at = self._now()
         self._queue: deque[events.Event] = deque()
         self._handling = False
         self._deadlines: dict[object, Deadline] = {}
         self._holds: dict[Leg, HeldLeg] = {}
         """The legs whose FIN segment is kept out, or is to be."""
         self._delivery = DeliveryWatch(
-            self._has_arrived, lambda leg: self.tell(events.Delivered(self.age, leg)), self._start
+            self._now,
+            self._has_arrived,
+            delivered=lambda leg: self.tell(events.Delivered(self.age, leg)),
+            later=self._start,
         )
         self._lines: Lines | None = None
         self._stopped_why: str | None = None
@@ -87,7 +89,7 @@ class Shell:
     @property
     def age(self) -> float:
         """Seconds since the session opened."""
-        return trio.current_time() - self._opened_at
+        return self._now() - self._opened_at
 
     # --- from the outside to the engine -------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Shell:
             if bits & FAILED and self.legs[leg].look_for_loss():
                 self._pursue_loss(leg)
             if bits & ~WRITABLE:
-                self._move(self.flows[leg], short_is_all=not bits & (FAILED | MORE_BEHIND))
+                self._move(self.flows[leg], _behind(bits))
             if bits & WRITABLE and self.flows[leg.other].blocked:
                 self._move(self.flows[leg.other])
             if leg in self._delivery.awaited:
@@ -165,11 +167,11 @@ class Shell:
         reads = READABLE if self.flows[leg].wants_read else 0
         return reads | (WRITABLE if self.flows[leg.other].blocked else 0)
 
-    def _move(self, flow: Flow, *, short_is_all: bool = False) -> None:
+    def _move(self, flow: Flow, behind: Behind = Behind.UNKNOWN) -> None:
         if self.ending:
             return
         was_blocked = flow.blocked
-        if flow.move(short_is_all=short_is_all):
+        if flow.move(behind):
             self._move_soon(flow)
         if flow.blocked is not was_blocked:
             self._wants_changed()
@@ -231,7 +233,7 @@ class Shell:
             self._lines = Lines(
                 self.legs,
                 self.flows,
-                trio.current_time,
+                self._now,
                 later=self._start,
                 move=self._move_from_line,
                 act=self._toxic_acts,
@@ -347,10 +349,10 @@ class Shell:
 
     def _watch_idle(self, leg: Leg, delay: float) -> None:
         flow = self.flows[leg]
-        flow.clock, flow.last_read = trio.current_time, trio.current_time()
+        flow.clock, flow.last_read = self._now, self._now()
 
         def look() -> None:
-            left = flow.last_read + delay - trio.current_time()
+            left = flow.last_read + delay - self._now()
             if left > 0:
                 self._start(("idle", leg, delay), left, look)
             else:
@@ -382,7 +384,7 @@ class Shell:
             return
         if earlier := self._deadlines.get(key):
             earlier.cancel()
-        when = trio.current_time() + delay
+        when = self._now() + delay
         self._deadlines[key] = self._around.timers.call_at(when, lambda: self.guard(act))
 
     def _soon(self, act: Callable[[], None]) -> None:
@@ -407,3 +409,10 @@ class Shell:
                 self.legs[leg].abort()
         self.engine.aborted = f"the session crashed: {error!r}"
         self._finish()
+
+
+def _behind(bits: int) -> Behind:
+    """What comes after the bytes that can be read now."""
+    if not bits & (FAILED | MORE_BEHIND):
+        return Behind.NOTHING
+    return Behind.FIN if bits & FIN_BEHIND and not bits & (FAILED | URGENT_BEHIND) else Behind.UNKNOWN

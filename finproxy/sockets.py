@@ -52,6 +52,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 Prepare: TypeAlias = Callable[[socket.socket], None]
 """Something to be done to a socket before it has a peer."""
 
+_CORK = getattr(socket, "MSG_MORE", 0)  # where a system has none, the bytes go at once
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _BACKLOG = 4096
 _FDS_APART = 64
@@ -101,18 +102,24 @@ class SocketLeg:
             raise self.lost
         return count
 
-    def send(self, data: memoryview | bytes) -> int:
+    def send(self, data: memoryview | bytes, cork: bool = False) -> int:
         """Hand bytes to the kernel: how many it took, or `WOULD_BLOCK`.
+
+        `cork`: they wait, for some 200 ms at most, to share a segment with what follows (tcp(7), MSG_MORE).
 
         Raises:
             LegLost: the leg cannot take bytes any more; what it has received may still be read.
         """
         try:
-            return self.socket.send(data)
+            return self.socket.send(data, _CORK if cork else 0)
         except BlockingIOError:
             return WOULD_BLOCK
         except OSError as error:
             raise self._lose(error) from None
+
+    def uncork(self) -> None:
+        """Push what waits in the kernel for more; setting this option does so, though it was set before."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send_fin(self) -> bool:
         """Send a FIN and keep the fd; False where the leg was lost meanwhile."""
@@ -324,7 +331,8 @@ class Connecting:
             return None
         if code not in (0, errno.EISCONN):
             raise OSError(code, os.strerror(code))
-        return as_leg(self._socket)
+        _set_options(self._socket)
+        return SocketLeg(self._socket)
 
     def close(self) -> None:
         """Give it up."""

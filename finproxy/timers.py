@@ -44,13 +44,15 @@ class Timers:
     """Calls back at Trio's time, once `run` runs."""
 
     def __init__(self) -> None:
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+        """Trio's time, for a third of what `trio.current_time` costs: a session asks a dozen times."""
         self._heap: list[tuple[float, int, Deadline]] = []
         self._serial = itertools.count()
         self._cancelled = 0
         self._sleep = trio.CancelScope()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Deadline:
-        """Call `callback` at `when` (`trio.current_time`). It must not raise."""
+        """Call `callback` at `when` (`now`). It must not raise."""
         deadline = Deadline(self, callback)
         heapq.heappush(self._heap, (when, next(self._serial), deadline))
         self._sleep.deadline = min(self._sleep.deadline, when)
@@ -70,6 +72,6 @@ class Timers:
             self._sleep = trio.CancelScope(deadline=self._heap[0][0] if self._heap else math.inf)
             with self._sleep:
                 await trio.sleep_forever()
-            now = trio.current_time()
+            now = self.now()
             while self._heap and self._heap[0][0] <= now:
                 heapq.heappop(self._heap)[2].fire()

@@ -50,7 +50,7 @@ class Dial:
         """Give up after so many seconds, where nothing has been told by then."""
         if self._told:
             late = sockets.DialError(f"no answer within {seconds:g} s")
-            self._deadline = self._timers.call_at(trio.current_time() + seconds, lambda: self.tell(late))
+            self._deadline = self._timers.call_at(self._timers.now() + seconds, lambda: self.tell(late))
 
     def tell(self, result: sockets.SocketLeg | Exception) -> None:
         """Tell what became of it, once; what is still under way is given up."""
@@ -122,7 +122,7 @@ class Upstream:
     def dial(self, told: Told) -> Dial:
         """Open a connection to the service, and tell what became of it, be it before this returns."""
         dial = Dial(self._readiness, self._timers, self._prepare, told)
-        if self._believed_until > trio.current_time():
+        if self._believed_until > self._timers.now():
             dial.start(self._places)
         else:
             self._waiting.append(dial)
@@ -138,7 +138,7 @@ class Upstream:
             failure: sockets.DialError | None = None
             try:
                 self._places = await sockets.resolve(self._address)
-                self._believed_until = trio.current_time() + _NAMES_LAST
+                self._believed_until = self._timers.now() + _NAMES_LAST
             except sockets.DialError as error:
                 failure = error
             waiting, self._waiting = self._waiting, []

@@ -11,7 +11,7 @@ import trio
 from trio.lowlevel import ParkingLot
 
 from ..legs import WOULD_BLOCK, Address, FlowEnd, LegLost
-from ..readiness import FAILED, MORE_BEHIND, READABLE, WRITABLE
+from ..readiness import FAILED, FIN_BEHIND, HUNG_UP, READABLE, WRITABLE
 from .readiness import FakeReadiness
 
 _ROOM = 64 * 1024
@@ -27,13 +27,16 @@ class _Pipe:
         """Sent and not acknowledged: it has not arrived yet."""
         self.arrived = bytearray()
         """Acknowledged, and not read yet."""
+        self.corked = False
+        """What was sent waits for what follows it, for ever if nothing does."""
         self.fin_sent = False
 
     @property
     def fin_arrived(self) -> bool:
         return self.fin_sent and not self.sent and self.window > 0
 
-    def put(self, data: memoryview | bytes) -> int:
+    def put(self, data: memoryview | bytes, *, cork: bool = False) -> int:
+        self.corked = cork
         free = self.room - len(self.sent) + self.window - len(self.arrived)
         taken = data[: max(0, free)]
         self.sent += taken
@@ -46,7 +49,17 @@ class _Pipe:
         self.travel()
         return taken
 
+    def end(self) -> None:
+        self.fin_sent = True
+        self.uncork()
+
+    def uncork(self) -> None:
+        self.corked = False
+        self.travel()
+
     def travel(self) -> None:
+        if self.corked:
+            return
         count = max(0, self.window - len(self.arrived))
         self.arrived += self.sent[:count]
         del self.sent[:count]
@@ -85,22 +98,28 @@ class FakeLeg:
             raise lost
         return WOULD_BLOCK
 
-    def send(self, data: memoryview | bytes) -> int:
+    def send(self, data: memoryview | bytes, cork: bool = False) -> int:
         """Send what there is room for."""
         self._still_ours()
         if lost := self.look_for_loss():
             raise lost
         assert not self._outgoing.fin_sent, "bytes were sent after the FIN"
-        count = self._outgoing.put(data)
+        count = self._outgoing.put(data, cork=cork)
         self.far_end.changed()
         return count or WOULD_BLOCK
+
+    def uncork(self) -> None:
+        """Let go what waits."""
+        self._still_ours()
+        self._outgoing.uncork()
+        self.far_end.changed()
 
     def send_fin(self) -> bool:
         """End our flow; False where the leg was lost meanwhile."""
         self._still_ours()
         if self._unseen:
             return False
-        self._outgoing.fin_sent = True
+        self._outgoing.end()
         self.far_end.changed()
         return True
 
@@ -140,7 +159,7 @@ class FakeLeg:
             return
         self._still_ours()
         self.given_up = True
-        self._outgoing.fin_sent = True
+        self._outgoing.end()
         self.far_end.changed()
 
     def lose(self, how: FlowEnd, reason: str) -> None:
@@ -175,7 +194,7 @@ class FakeEndpoint:
         await trio.lowlevel.checkpoint()
         while data and not self._reset:
             data = data[self._outgoing.put(data) :]
-            self._tell(READABLE | MORE_BEHIND)
+            self._tell(READABLE | HUNG_UP)  # not what happened, but: look twice
             if data:
                 await self._waiting.park()
         if data:
@@ -183,8 +202,8 @@ class FakeEndpoint:
 
     async def send_fin(self) -> None:
         """End the flow; the other one goes on."""
-        self._outgoing.fin_sent = True
-        self._tell(READABLE)
+        self._outgoing.end()
+        self._tell(READABLE | (FIN_BEHIND if self._outgoing.fin_arrived else 0))
         await trio.lowlevel.checkpoint()
 
     async def reset(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..readiness import MORE_BEHIND, READABLE, WRITABLE, Callback
+from ..readiness import HUNG_UP, READABLE, WRITABLE, Callback
 
 
 class FakeReadiness:
@@ -25,7 +25,7 @@ class FakeReadiness:
     def watch(self, fd: int, callback: Callback, wanted: Callable[[], int]) -> None:  # noqa: ARG002
         """Call back at each change; like an edge-triggered set, also once at the start."""
         self._callbacks[fd] = callback
-        self.report(fd, READABLE | WRITABLE | MORE_BEHIND)
+        self.report(fd, READABLE | WRITABLE | HUNG_UP)
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`."""

@@ -9,7 +9,7 @@ import trio.testing
 
 from finproxy.readiness import (
     FAILED,
-    MORE_BEHIND,
+    HUNG_UP,
     READABLE,
     WRITABLE,
     EpollReadiness,
@@ -149,7 +149,7 @@ async def test_the_fake_reports_changes_in_the_order_in_which_they_came(nursery:
     readiness.report(1, FAILED)
     readiness.report(2, WRITABLE)
     await trio.testing.wait_all_tasks_blocked()
-    at_the_start = [(fd, READABLE | WRITABLE | MORE_BEHIND) for fd in (1, 2)]
+    at_the_start = [(fd, READABLE | WRITABLE | HUNG_UP) for fd in (1, 2)]
     assert seen == [*at_the_start, (2, READABLE | WRITABLE), (1, FAILED)]
 
 
