@@ -56,7 +56,7 @@ class Connection:
         if requests.ready:
             await trio.lowlevel.checkpoint()  # who sends many at once must not keep others waiting
             return requests.ready.popleft()
-        with trio.move_on_after(_KEEP_ALIVE):
+        with trio.CancelScope(deadline=trio.current_time() + _KEEP_ALIVE):
             while not requests.ready and not requests.error:
                 if not (data := await self.stream.receive()):
                     return None

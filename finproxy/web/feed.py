@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import trio
 
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _LOOK_EVERY: Final = 256
 """Items between two looks at how far the readers are behind, at most."""
+_MOST_BATCHES: Final = 16
+"""Batches that are kept for the next reader: some who catch up, and those at the end with a filter each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +64,9 @@ class Feed(Generic[T]):
         self._furthest_behind = capacity // 2
         self._look_every = max(1, min(_LOOK_EVERY, capacity // 4))
         self._readers: set[FeedReader] = set()
+        self._waiting = 0
         self._more = trio.Event()
+        self._batches: dict[Any, tuple[int, bytes]] = {}
 
     @property
     def oldest(self) -> int:
@@ -89,7 +93,9 @@ class Feed(Generic[T]):
         self.newest += 1
         numbered = Numbered(self.newest, item)
         self._ring.append(numbered)
-        if self._more.statistics().tasks_waiting:
+        if self._batches:
+            self._batches.clear()
+        if self._waiting:
             self._more.set()
             self._more = trio.Event()
         if self.newest % self._look_every == 0:
@@ -110,10 +116,36 @@ class Feed(Generic[T]):
             numbered.encoded = self._encode(numbered.number, numbered.item)
         return numbered.encoded
 
+    def batch(
+        self,
+        position: int,
+        most: int,
+        render: Callable[[Feed[T], Numbered[T]], bytes],
+        wanted: Callable[[T], bool] | None = None,
+    ) -> tuple[int, bytes]:
+        """The items after a position, rendered and put together, and the position behind them.
+
+        Made once for all readers who are at the same place and whose `wanted` are equal: fifty readers would
+        otherwise cost fifty times as much, and all of it is the time of whoever puts items in.
+        """
+        key = position, most, render, wanted
+        if key in self._batches:
+            return self._batches[key]
+        found = self.after(position, most)
+        parts = [render(self, one) for one in found if wanted is None or wanted(one.item)]
+        batch = found[-1].number if found else position, b"".join(parts)
+        if len(self._batches) < _MOST_BATCHES:
+            self._batches[key] = batch
+        return batch
+
     async def wait_for_more(self, position: int) -> None:
         """Wait until there is something after a position, or the feed is closed."""
         while self.newest <= position and not self.closed:
-            await self._more.wait()
+            self._waiting += 1
+            try:
+                await self._more.wait()
+            finally:
+                self._waiting -= 1
 
     def close(self) -> None:
         """End it for all readers."""

@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import logging
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -205,6 +206,7 @@ def _netloc(origin: str) -> str | None:
         return None
 
 
+@lru_cache(64)  # hardly any client calls it by more than one
 def _host_name(host: str) -> str | None:
     """The name in a Host header, without the port; None where it is not one."""
     try:

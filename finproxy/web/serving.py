@@ -73,18 +73,17 @@ class _Server:
         self._all_gone = trio.Event()
 
     async def accept(self, listener: socket.socket, connections: trio.Nursery) -> None:
-        with trio.socket.from_stdlib_socket(listener) as owned:
-            accepting = trio.SocketListener(owned)
+        with listener:
             while True:
+                await trio.lowlevel.wait_readable(listener)
                 try:
-                    plain = await accepting.accept()
+                    while sock := sockets.accept(listener):
+                        self._let_in(ClientStream(sock), connections)
                 except OSError as error:
                     if error.errno not in sockets.ACCEPT_LATER:
                         raise
                     _log.warning("the API cannot accept for now: %s", error.strerror)
                     await trio.sleep(_ACCEPT_AGAIN)
-                else:
-                    self._let_in(ClientStream(plain), connections)
 
     def _let_in(self, stream: ClientStream, connections: trio.Nursery) -> None:
         if len(self._served) < _MOST_CONNECTIONS:

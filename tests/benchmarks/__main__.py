@@ -17,7 +17,7 @@ BENCHMARKS = {
     "relay": "finproxy beside haproxy, nginx, socat and Toxiproxy, as ratios to a direct connection",
 }
 
-MODULES = {"wire": ".wire_bench", "harness": ".harness_bench", "relay": ".relay.run"}
+MODULES = {"wire": ".wire_bench", "harness": ".harness_bench", "relay": ".relay.run", "api": ".api.run"}
 """Where a benchmark is, if not in a module of its own name."""
 
 

@@ -36,7 +36,7 @@ def decode(body: bytes) -> Any:
 
 def encode(value: Any) -> bytes:
     """Compact JSON with Go's escapes."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     for character, escaped in _ESCAPED.items():
         text = text.replace(character, escaped)
     return text.encode()
@@ -118,6 +118,7 @@ def _no_such_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_no_such_number)
 _GO = {str: "string", bool: "bool", int: "int64", float: "float32", dict: "object"}
 _JSON = {str: "string", bool: "bool", list: "array", dict: "object"}

@@ -6,7 +6,7 @@ This module must not know how a request is checked or answered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -78,15 +78,23 @@ class AboutRecords:
         await stream_events(self._ring.feed, scope, receive, send, wanted=wanted, dropped=self._dropped)
 
 
-def _wanted(query: shapes.Filter) -> Callable[[Record], bool]:
-    return partial(_is_wanted, query.proxy, query.session, query.event)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a reader asked for. Who asked for the same is equal, so that it is looked for once for all."""
+
+    proxy: str | None
+    session: int | None
+    event: str | None
+
+    def __call__(self, record: Record) -> bool:
+        if self.proxy is not None and record.proxy != self.proxy:
+            return False
+        if self.session is not None and record.session != self.session:
+            return False
+        if self.event is None:
+            return True
+        return record.event.startswith(self.event) if self.event.endswith(".") else record.event == self.event
 
 
-def _is_wanted(proxy: str | None, session: int | None, event: str | None, record: Record) -> bool:
-    if proxy is not None and record.proxy != proxy:
-        return False
-    if session is not None and record.session != session:
-        return False
-    if event is None:
-        return True
-    return record.event.startswith(event) if event.endswith(".") else record.event == event
+def _wanted(query: shapes.Filter) -> _Wanted:
+    return _Wanted(query.proxy, query.session, query.event)

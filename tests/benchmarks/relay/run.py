@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from . import chart, measures, peers
 
+SOURCE = Path(__file__).with_name("loadgen.c")
 DIRECT = "direct"
 Figures = dict[tuple[str, str], list[float]]
 """By measure and relay: a figure a round."""
@@ -25,12 +26,12 @@ def main(arguments: list[str]) -> None:
     """Measure, and print a table in Markdown."""
     options = _options(arguments)
     with ExitStack() as stack:
-        generator = stack.enter_context(load_generator())
-        ways = {DIRECT: measures.Way(stack.enter_context(_serving(generator)))}
+        generator = stack.enter_context(compiled(SOURCE))
+        ways = {DIRECT: measures.Way(stack.enter_context(serving_load(generator)))}
         for peer in peers.present():
             # A server of its own: thousands of sessions in TIME-WAIT make the next dial to the same port
             # search long for one of its own, and whoever is measured next would pay for that.
-            server = stack.enter_context(_serving(generator))
+            server = stack.enter_context(serving_load(generator))
             peer_port, process = stack.enter_context(peers.running(peer, server))
             ways[peer.name] = measures.Way(peer_port, psutil.Process(process.pid), peer.forks)
         figures = _measure(generator, ways, options.rounds)
@@ -106,17 +107,17 @@ def _cell(figures: Figures, measure: measures.Measure, name: str) -> str:
 
 
 @contextmanager
-def load_generator() -> Iterator[Path]:
-    """Compile the load generator."""
+def compiled(source: Path) -> Iterator[Path]:
+    """A load generator, compiled."""
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "loadgen")
-        source = Path(__file__).with_name("loadgen.c")
+        program = Path(folder, source.stem)
         subprocess.run(["cc", "-O2", "-w", "-o", str(program), str(source)], check=True)
         yield program
 
 
 @contextmanager
-def _serving(generator: Path) -> Iterator[int]:
+def serving_load(generator: Path) -> Iterator[int]:
+    """The server at the other end; yields its port."""
     with subprocess.Popen([str(generator), "serve"], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:

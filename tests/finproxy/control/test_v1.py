@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
@@ -218,7 +219,7 @@ async def test_records_are_streamed_as_they_come() -> None:
             event = await stream.next()
 
     assert event["event"] == "session.opened"
-    assert '"proxy": "web"' in event["data"]
+    assert json.loads(event["data"])["proxy"] == "web"
 
 
 async def test_figures_are_live_and_end_with_their_proxy() -> None:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 
 import pytest
-import trio
 from starlette.responses import Response
 
-from finproxy import Address, Guard, serve_http
+from finproxy import Address, Guard, serve_http, sockets
 from finproxy.web import serving
 
 from ...support.peers import Peer, connect, patience
@@ -59,14 +59,14 @@ async def test_beyond_a_number_of_connections_clients_are_told_to_come_back(
 async def test_accept_that_fails_for_want_of_descriptors_is_tried_again(
     code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    really_accept, failures = trio.SocketListener.accept, [code, code]
+    really_accept, failures = sockets.accept, [code, code]
 
-    async def accept(listener: trio.SocketListener) -> trio.SocketStream:
+    def accept(listener: socket.socket) -> socket.socket | None:
         if failures:
             raise OSError(failures.pop(), os.strerror(code))
-        return await really_accept(listener)
+        return really_accept(listener)
 
-    monkeypatch.setattr(trio.SocketListener, "accept", accept)
+    monkeypatch.setattr(sockets, "accept", accept)
     async with serve_http(APP, ("127.0.0.1", 0)) as address:
         assert await status(await connect(address)) == b"HTTP/1.1 204 No Content"
     assert caplog.messages == [f"the API cannot accept for now: {os.strerror(code)}"] * 2
