@@ -355,6 +355,8 @@ rest()
         for _ in range(20):
             before = len(program.output)
             program.signal(signal.SIGSTOP)
+            while program.statuses != {program.pid: "stopped"}:
+                pass
             program.signal(signal.SIGTERM)
             program.signal(signal.SIGCONT)
             program.says(rf"(?s).{{{before}}}.+")
