@@ -19,7 +19,7 @@ import psutil
 
 from harness import inheritance
 from harness.output import Output, wait_until
-from harness.sources import signalling
+from harness.sources import exiting, signalling
 
 _MARK = "FINPROXY_PROGRAM"
 _DIES_WITHIN = 1.0
@@ -57,11 +57,9 @@ class ProcessTree:
         return self._process.returncode if self.ended.is_set() else None
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the first process has ended: true a moment before `ended` is set."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return self.ended.is_set() or psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
-        return True
+    def is_ending(self) -> bool:
+        """Whether the first process has ended or is about to: true from before its sockets are closed."""
+        return self.ended.is_set() or exiting.is_exiting(self.pid)
 
     def members(self) -> list[psutil.Process]:
         """All processes of it that are alive, the first one included."""

@@ -150,6 +150,11 @@ class Program:
         return self._tree.code is None
 
     @property
+    def is_ending(self) -> bool:
+        """Whether its first process has exited or is about to: true from before its sockets are closed."""
+        return self._tree.is_ending
+
+    @property
     def code(self) -> int | None:
         """The exit code of its first process, negative for a signal; None while it runs."""
         return self._tree.code

@@ -84,7 +84,7 @@ def is_ready(
     else:
         came = port is None or wait_until(lambda: _listens(tree, port), tree.ended, within)
     # One with a port that has left its work to others cannot be signalled, nor be seen to exit.
-    if port is not None and tree.has_ended:
+    if port is not None and tree.is_ending:
         tree.ended.wait()
         return False
     return came

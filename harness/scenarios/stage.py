@@ -12,7 +12,6 @@ from typing import NamedTuple, Self, TypeVar
 
 from harness.background import Background
 from harness.driving import Upstream
-from harness.holdings import listeners
 from harness.program import Program
 from harness.proxied import BackgroundProxy
 from harness.proxied_end import ProxiedEnd
@@ -24,7 +23,8 @@ from harness.scenarios.verdicts import Judgement
 _DRAWN = 4
 """Sessions that are kept as evidence: more than so many of one play show the same again."""
 _LEAST = 0.05
-_LAST_MOMENTS = 2.0
+_LAST_MOMENTS = 10.0
+"""Seconds in which one that is exiting has exited."""
 
 Closable = TypeVar("Closable")
 
@@ -111,13 +111,8 @@ class Stage:
         return ""
 
     def _died_unasked(self, program: Program) -> str:
-        """What `died` says of a program that listens.
-
-        One that is about to be gone has let go of its port already, before the kernel closed the connections.
-        """
-        if not program.is_running or (
-            not listeners(program.address[1]) and program.ended.wait(_LAST_MOMENTS)
-        ):
+        """What `died` says of one that listens; its connections end a moment before its exit is known."""
+        if program.is_ending and program.ended.wait(_LAST_MOMENTS):
             return f"it has exited with code {program.code}, unasked"
         return ""
 

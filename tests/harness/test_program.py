@@ -266,6 +266,25 @@ def test_its_sockets_are_told_with_states_and_owners(listens: Program) -> None:
 
 
 @needs_linux
+@needs_linux
+def test_one_that_dies_is_known_to_end_as_soon_as_its_connections_do() -> None:
+    code = """
+import os, socket, sys, threading
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+def die():
+    sock = listener.accept()[0]
+    sock.recv(1)
+    os._exit(3)
+threading.Thread(target=die).start()
+"""
+    for _ in range(20):
+        with Program(*python(code, "{port}"), grace=0) as program, program.connect() as sock:
+            assert not program.is_ending
+            sock.sendall(b"x")
+            assert sock.recv(1) == b""
+            assert program.is_ending
+
+
 def test_a_socket_that_was_forgotten_is_a_leak(listens: Program) -> None:
     listens.assert_no_leaks()
     listens.connect().close()
