@@ -10,27 +10,19 @@ from harness.contract.subject import End, read_end
 from harness.scenarios.messages import BODY
 from harness.scenarios.relay_stage import ANSWER, Pair, RelayStage, read_body, released
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import Judgement, NotApplicableError, failed, passed
+from harness.scenarios.verdicts import Judgement, NotApplicableError, Verdict, failed, passed
 
 
 def clean_client_close(stage: RelayStage) -> Found:
     """One exchange, then the client closes, then the server."""
     pair = exchanged(stage)
-    pair.client.shutdown(socket.SHUT_WR)
-    arrived = fin_arrives(pair.server, "client", "server")
-    pair.server.shutdown(socket.SHUT_WR)
-    returned = fin_arrives(pair.client, "server", "client")
-    return Found(_RELAYED, _worse(arrived, returned) or _ladders(stage, pair))
+    return Found(_RELAYED, _closed_in_turn(stage, pair, "client", "server"))
 
 
 def clean_server_close(stage: RelayStage) -> Found:
     """One exchange, then the server closes, then the client."""
     pair = exchanged(stage)
-    pair.server.shutdown(socket.SHUT_WR)
-    arrived = fin_arrives(pair.client, "server", "client")
-    pair.client.shutdown(socket.SHUT_WR)
-    returned = fin_arrives(pair.server, "client", "server")
-    return Found(_RELAYED, _worse(arrived, returned) or _ladders(stage, pair))
+    return Found(_RELAYED, _closed_in_turn(stage, pair, "server", "client"))
 
 
 def data_after_fin(stage: RelayStage) -> Found:
@@ -73,8 +65,15 @@ def fin_arrives(sock: socket.socket, sender: str, receiver: str) -> Judgement:
     return failed(f"the {sender} sent FIN, and the {receiver} read {found}")
 
 
-def _worse(*judgements: Judgement) -> Judgement | None:
-    return next((each for each in judgements if each.verdict != "pass"), None)
+def _closed_in_turn(stage: RelayStage, pair: Pair, first: str, second: str) -> Judgement:
+    """Each end sends its FIN once the other's has come out, and both take their ladders."""
+    socks = {"client": pair.client, "server": pair.server}
+    for sender, receiver in ((first, second), (second, first)):
+        socks[sender].shutdown(socket.SHUT_WR)
+        came = fin_arrives(socks[receiver], sender, receiver)
+        if came.verdict is not Verdict.PASS:
+            return came  # after a reset there is nothing left to be shut down
+    return _ladders(stage, pair)
 
 
 def _ladders(stage: RelayStage, pair: Pair) -> Judgement:

@@ -62,7 +62,7 @@ def test_a_relay_that_closes_both_ways_loses_what_is_under_way(background: Backg
     ("name", "told"),
     [
         ("fin-mid-body", "FIN came out as RST"),
-        ("clean-client-close", "the client sent FIN, and the server read nothing"),
+        ("clean-client-close", "the client sent FIN, and the server read RST"),
         ("stuck-fin-wait1", "of 262144 bytes came, then RST"),
     ],
 )
