@@ -1,4 +1,4 @@
-"""64 MiB under each action that promises to lose nothing, both ways, checked by SHA-256."""
+"""64 MiB under each action that promises to lose nothing, and 1 GiB both ways, checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import pytest
 import trio
 
-from tests.support.peers import Peer
+from tests.support.peers import Peer, Standstill
 from tests.support.stage import both_ways, stage
 
 BLOCK = random.Random(64).randbytes(1024 * 1024)
@@ -90,4 +90,40 @@ async def test_64_mib_both_ways_at_once(near: str) -> None:
             nursery.start_soon(receive, peer)
         ending = await s.ending()
     assert digests == [EXPECTED, EXPECTED]
+    assert ending["lost"] == 0
+
+
+async def test_1_gib_both_ways_at_once_to_readers_that_stall() -> None:
+    blocks, digests = 1024, list[str]()
+
+    async def send(peer: Peer, standstill: Standstill) -> None:
+        for _ in range(blocks):
+            if rest := peer.send_now(BLOCK):
+                standstill.reached()
+                await peer.send(bytes(rest))
+                standstill.over()
+        peer.fin()
+        standstill.reached()
+
+    async def receive(peer: Peer, standstill: Standstill) -> None:
+        digest, count = hashlib.sha256(), 0
+        while some := await peer.receive_some(len(BLOCK)):
+            if (count + len(some)) // (100 * len(BLOCK)) > count // (100 * len(BLOCK)):
+                await standstill.wait()
+            count += len(some)
+            digest.update(some)
+        digests.append(digest.hexdigest())
+
+    async with stage() as s:
+        async with trio.open_nursery() as nursery:
+            for source, sink in ((s.near, s.far), (s.far, s.near)):
+                standstill = Standstill()
+                nursery.start_soon(send, source, standstill)
+                nursery.start_soon(receive, sink, standstill)
+        ending = await s.ending()
+    expected = hashlib.sha256()
+    for _ in range(blocks):
+        expected.update(BLOCK)
+    assert digests == [expected.hexdigest()] * 2
+    assert ending["bytes"] == {"client": blocks * len(BLOCK), "server": blocks * len(BLOCK)}
     assert ending["lost"] == 0

@@ -75,6 +75,13 @@ class Peer:
         with patience(f"room for {len(data)} bytes"):
             await trio.SocketStream(self._socket).send_all(data)
 
+    def send_now(self, data: bytes | memoryview) -> memoryview:
+        """Send what its kernel has room for at once; what is left."""
+        try:
+            return memoryview(data)[os.write(self._socket.fileno(), data) :]
+        except BlockingIOError:
+            return memoryview(data)
+
     async def leave_to_kernel(self, data: bytes) -> None:
         """Send to somebody who does not read: `SocketStream` would keep the last of it from the kernel."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
@@ -166,6 +173,23 @@ class Peer:
         assert found, "waited in vain for a RST after the FIN"
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         assert code in {errno.EPIPE, errno.ECONNRESET}, f"no RST, but {errno.errorcode.get(code, code)}"
+
+
+class Standstill:
+    """Lets a reader wait until the sender has no room left, or nothing left to send."""
+
+    def __init__(self) -> None:
+        self._reached = trio.Event()
+
+    def reached(self) -> None:
+        self._reached.set()
+
+    def over(self) -> None:
+        self._reached = trio.Event()
+
+    async def wait(self) -> None:
+        with patience("a sender that stands still"):
+            await self._reached.wait()
 
 
 class Upstream:
