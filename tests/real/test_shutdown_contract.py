@@ -49,11 +49,15 @@ async def asgi(scope, receive, send):
 """
 
 
+def prepared(directory: Path) -> dict[str, Any]:
+    """The applications, written there, and what a program that serves them has to be given."""
+    (directory / "apps.py").write_text(APPLICATIONS, encoding="utf-8")
+    return {"cwd": directory, "env": {"HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}}
+
+
 @contextmanager
 def running(directory: Path, *command: str, **settings: Any) -> Iterator[Program]:
-    (directory / "apps.py").write_text(APPLICATIONS, encoding="utf-8")
-    home = {"HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}
-    with Program(*command, cwd=directory, env=home, **settings) as program:
+    with Program(*command, **prepared(directory), **settings) as program:
         yield program
 
 

@@ -5,10 +5,13 @@ This module must not know how outcomes are told.
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 
 from harness.contract.protocols import Http
 from harness.contract.subject import End
+from harness.output import wait_until
+from harness.proxied_session import ProxiedSession
 from harness.scenarios.messages import upload_head
 from harness.scenarios.server_stage import ServerStage
 from harness.scenarios.stage import Found
@@ -34,7 +37,13 @@ def early_response_unread_body(stage: ServerStage) -> Found:
     answered = stage.answer(client, protocol)
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_WR)
-    return Found(answered, _lingered(stage.server_end(session)))
+    return Found(answered, _lingered(_last_end(stage, session)))
+
+
+def _last_end(stage: ServerStage, session: ProxiedSession) -> End:
+    """How the server's flow ended once both have: a reset may follow its FIN, as it goes on being sent to."""
+    wait_until(lambda: session.ending is not None, threading.Event(), stage.patience)
+    return stage.server_end(session)
 
 
 def _lingered(end: End) -> Judgement:
