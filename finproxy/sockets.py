@@ -60,7 +60,11 @@ _FDS_APART = 64
 
 
 class ListenError(FinproxyError):
-    """The listening socket could not be opened."""
+    """The listening socket could not be opened; `address` is where, if it came so far."""
+
+    def __init__(self, text: str, address: Address | None = None) -> None:
+        super().__init__(text)
+        self.address = address
 
 
 class DialError(Exception):
@@ -222,7 +226,7 @@ def listen(address: Address, prepare: Prepare | None = None) -> socket.socket:
         )[0]
         return _open_listener(family, where, prepare)
     except OSError as error:
-        raise ListenError(_why_not_listening(address, error)) from error
+        raise ListenError(_why_not_listening(address, error), address) from error
 
 
 def _open_listener(family: int, where: tuple[Any, ...], prepare: Prepare | None) -> socket.socket:

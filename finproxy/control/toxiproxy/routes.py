@@ -23,7 +23,7 @@ from ...web.bodies import read_body
 from ..managed import Change, Managed
 from ..proxies import NameTakenError, Proxies, UnknownProxyError
 from . import gojson, inputs, views
-from .errors import ToxiproxyError, plain
+from .errors import ToxiproxyError, as_go_says, plain
 
 VERSION: Final = "2.12.0"
 """The version of Toxiproxy whose API this is. Clients compare it, so it must be one of theirs."""
@@ -92,7 +92,7 @@ class _Methods:
         except NameTakenError:
             return ToxiproxyError(409, "proxy already exists").answer()
         except FinproxyError as error:  # a port that cannot be had, a name that stands for nothing
-            return ToxiproxyError(500, str(error)).answer()
+            return ToxiproxyError(500, as_go_says(error)).answer()
 
 
 class _Api:
@@ -128,7 +128,7 @@ class _Api:
                 made.append(await self._make(self._proxies.put, proxy))  # noqa: PERF401 - kept as it grows
         except FinproxyError as error:
             done = [views.proxy(managed) for managed in made]
-            return _json({"error": str(error), "status": 500, "proxies": done}, 500)
+            return _json({"error": as_go_says(error), "status": 500, "proxies": done}, 500)
         return _json({"proxies": [views.proxy(managed) for managed in made] or None}, 201)
 
     async def reset(self, _path: Mapping[str, str], _body: bytes) -> Response:
