@@ -44,6 +44,8 @@ Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")]
 Command = Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program, behind --.")]
 Name = Annotated[str, typer.Option(help="What it is called in the report.")]
+Ready = Annotated[str | None, typer.Option(help="A pattern that it prints when it is ready.")]
+Within = Annotated[str | None, typer.Option(help="How long its start may take. Default 30s.")]
 Version = Annotated[str | None, typer.Option("--version-command", help="A command that prints its version.")]
 Patience = Annotated[
     str | None, typer.Option(help="How long anything may take. Default 7.5s; a client 20s, a relay 5s.")

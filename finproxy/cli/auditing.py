@@ -22,11 +22,13 @@ from .audit_arguments import (
     Name,
     Only,
     Patience,
+    Ready,
     Repeat,
     Report,
     Strict,
     User,
     Version,
+    Within,
     audit_one,
     audit_several,
     wishes,
@@ -126,8 +128,8 @@ def server(
         list[str] | None,
         typer.Option(help="The same for one whose answer takes {seconds}, as in '/slow?{seconds}'."),
     ] = None,
-    ready: Annotated[str | None, typer.Option(help="A pattern that it prints when it is ready.")] = None,
-    within: Annotated[str | None, typer.Option(help="How long its start may take. Default 30s.")] = None,
+    ready: Ready = None,
+    within: Within = None,
     signal: Annotated[str | None, typer.Option(help="What asks it to end: TERM, QUIT, ...")] = None,
     grace: Annotated[str | None, typer.Option(help="How long its shutdown may take. Default 5s.")] = None,
     patience: Patience = None,
@@ -143,22 +145,9 @@ def server(
     json: Json = None,
 ) -> None:
     """Audit a server."""
-    told: dict[str, Any] = {
-        "protocol": protocol,
-        "ask": ask,
-        "closing": closing,
-        "slow": slow,
-        "ready": ready,
-        "within": within,
-    }
-    told |= {
-        "signal": signal,
-        "grace": grace,
-        "patience": patience,
-        "version": version_command,
-        "user": user,
-        "env": env,
-    }
+    told: dict[str, Any] = {"protocol": protocol, "ask": ask, "closing": closing, "slow": slow}
+    told |= {"ready": ready, "within": within, "signal": signal, "grace": grace, "patience": patience}
+    told |= {"version": version_command, "user": user, "env": env}
     wished = wishes(only, strict, repeat, jobs, report, junit, json)
     audit_one("server", name, command, told, wished)
 
@@ -195,8 +184,8 @@ def relay(
         str | None,
         typer.Option(help="raw, or http if it understands HTTP and relays only that. Default raw."),
     ] = None,
-    ready: Annotated[str | None, typer.Option(help="A pattern that it prints when it is ready.")] = None,
-    within: Annotated[str | None, typer.Option(help="How long its start may take. Default 30s.")] = None,
+    ready: Ready = None,
+    within: Within = None,
     patience: Patience = None,
     version_command: Version = None,
     user: User = None,

@@ -14,8 +14,46 @@ from ..errors import UsageError
 from .app import STEER, app
 from .steering import HERE, Json, ProxyName, Token, Url, client, show
 
-toxic_app = typer.Typer(no_args_is_help=True, help="Show, add, change and remove toxics of a running proxy.")
-app.add_typer(toxic_app, name="toxic", rich_help_panel=STEER)
+_TOXIC_HELP = """Show, add, change and remove toxics of a running proxy: faults in the bytes of one direction.
+
+[bold]Types, and their attributes[/bold]
+
+  latency      latency, jitter (ms)
+
+  bandwidth    rate (KB/s)
+
+  slow_close   delay (ms)
+
+  timeout      timeout (ms; 0: the bytes are lost until it is removed)
+
+  reset_peer   timeout (ms)
+
+  slicer       average_size, size_variation (bytes), delay (us)
+
+  limit_data   bytes
+
+  noop         none: nothing is done
+
+  fin          rule (a rule of the notation)
+
+[bold]Examples[/bold]
+
+  finproxy toxic add web --type latency -a latency=300 -a jitter=50
+
+  finproxy toxic add web --type bandwidth -a rate=100 --upstream --name slow
+
+  finproxy toxic update web slow -a rate=10
+
+  finproxy toxic rm web slow
+"""
+
+toxic_app = typer.Typer(no_args_is_help=True, help=_TOXIC_HELP, rich_markup_mode="rich")
+app.add_typer(
+    toxic_app,
+    name="toxic",
+    short_help="Show, add, change and remove toxics of a running proxy.",
+    rich_help_panel=STEER,
+)
 
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", "-a", help="NAME=VALUE, such as latency=300; repeatable.")
@@ -31,13 +69,21 @@ def tail(
         str | None, typer.Option(help="Only this event, such as fin.held; 'fin.' is all that begin so.")
     ] = None,
     from_start: Annotated[bool, typer.Option("--all", help="Begin with the oldest that is kept.")] = False,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each record as a line of JSON.")] = False,
     url: Url = HERE,
     token_file: Token = None,
 ) -> None:
     """Print records as they come, until Ctrl-C; goes on where it was when finproxy comes back.
 
-    Example: finproxy tail web --event fin.
+    [bold]Examples[/bold]
+
+      finproxy tail                                 everything, of all proxies
+
+      finproxy tail web --event fin.                what becomes of web's FINs
+
+      finproxy tail web --session 12 --all          one session from its beginning
+
+      finproxy tail --json --event session.closed   how they ended
     """
     query = {"proxy": proxy, "session": session, "event": event, "after": 0 if from_start else None}
     try:
@@ -58,7 +104,7 @@ def list_toxics(proxy: ProxyName, url: Url = HERE, token_file: Token = None, as_
 @toxic_app.command("add")
 def add_toxic(
     proxy: ProxyName,
-    kind: Annotated[str, typer.Option("--type", "-t", help="latency, bandwidth, slow_close, timeout, ...")],
+    kind: Annotated[str, typer.Option("--type", "-t", help="One of those that toxic --help lists.")],
     name: Annotated[str, typer.Option("--name", "-n", help="Default TYPE_STREAM.")] = "",
     toxicity: Annotated[float, typer.Option(help="The share of sessions it is done to.")] = 1.0,
     attribute: Attributes = None,

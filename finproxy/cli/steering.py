@@ -32,8 +32,26 @@ SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", min=1, help="fi
 End = Annotated[str, typer.Argument(metavar="END", help="client.fin or server.fin.")]
 HERE = "http://127.0.0.1:8474"
 
-rule_app = typer.Typer(no_args_is_help=True, help="Show, add and remove rules of a running proxy.")
-app.add_typer(rule_app, name="rule", rich_help_panel=STEER)
+_RULE_HELP = """Show, add and remove rules of a running proxy. finproxy rules explains the notation.
+
+[bold]Examples[/bold]
+
+  finproxy rule add web 'client.fin -> delay 1s'     in open sessions, too
+
+  finproxy rule add web 'server.reset -> drop' --first
+
+  finproxy rule ls web                               the first that matches wins
+
+  finproxy rule rm web 'client.fin -> delay 1s'
+"""
+
+rule_app = typer.Typer(no_args_is_help=True, help=_RULE_HELP, rich_markup_mode="rich")
+app.add_typer(
+    rule_app,
+    name="rule",
+    short_help="Show, add and remove rules of a running proxy.",
+    rich_help_panel=STEER,
+)
 
 
 @app.command(rich_help_panel=STEER)
@@ -123,7 +141,7 @@ def create(
     name: Annotated[str, typer.Argument(help="The name of the new proxy.")],
     listen: Annotated[str, typer.Argument(help="PORT, HOST:PORT or [IPv6]:PORT; port 0 picks one.")],
     upstream: Annotated[str, typer.Argument(help="Where it leads to.")],
-    rule: Annotated[list[str] | None, typer.Option("--rule", "-r", help="Repeatable.")] = None,
+    rule: Annotated[list[str] | None, typer.Option("--rule", "-r", help="A rule; repeatable.")] = None,
     url: Url = HERE,
     token_file: Token = None,
 ) -> None:
@@ -159,11 +177,11 @@ def add_rule(
 @rule_app.command("rm")
 def remove_rule(
     proxy: ProxyName,
-    rule: Annotated[str, typer.Argument(help="The rule to remove.")],
+    rule: Annotated[str, typer.Argument(help="The rule, as rule ls prints it.")],
     url: Url = HERE,
     token_file: Token = None,
 ) -> None:
-    """Remove a rule."""
+    """Remove a rule; prints those that are left."""
     _print_rules(client(url, token_file).ask("DELETE", *_rules(proxy), rule=rule))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from ..support.programs import need
 from ..support.served import Served, connect, echo_server, read_all, serving
 
 Script: TypeAlias = Callable[[str], Any]
@@ -31,9 +31,7 @@ const { Toxiproxy } = require("toxiproxy-node-client");
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which Node finds the client: no part of this machine, so it is installed here."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            pytest.skip(f"not installed: {program}, for toxiproxy-node-client")
+    need("node", "npm")
     folder = tmp_path_factory.mktemp("node")
     command = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
