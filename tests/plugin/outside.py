@@ -6,6 +6,7 @@ network: the environment finds it where this suite found it, behind its own pack
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -36,14 +37,24 @@ def test_it_is_the_installed_wheel():
 """
 
 
-class Outside:
-    """The environment in `folder`: pytest can be run in it, on a repository beside it."""
+def environment(shared: Path) -> Path:
+    """The virtual environment in the folder `shared`, made by the first process that wants it."""
+    made = shared / "environment"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "complete").exists():
+            venv.create(made, with_pip=False, symlinks=True)
+            _install(build_wheel(shared), made)
+            (shared / "complete").touch()
+    return made
 
-    def __init__(self, folder: Path) -> None:
+
+class Outside:
+    """A repository in `folder`: pytest can be run on it, in an environment that has the wheel."""
+
+    def __init__(self, folder: Path, environment: Path) -> None:
         self.repository = folder / "repository"
-        self._environment = folder / "environment"
-        venv.create(self._environment, with_pip=False, symlinks=True)
-        self._install(build_wheel(folder))
+        self._environment = environment
         self.repository.mkdir()
         (self.repository / "myapp.py").write_text(APPLICATION, encoding="utf-8")
         (self.repository / "test_shutdown.py").write_text(EXAMPLES + IS_THE_WHEEL, encoding="utf-8")
@@ -54,26 +65,14 @@ class Outside:
         settings = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # Plugins that this suite has for other tests, and that complain when they are not configured.
         others = ["-p", "no:asyncio", "-p", "no:schemathesis"]
-        return self._run(
-            ["-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *others, *arguments],
-            {**settings, "PATH": programs},
-        )
-
-    def _install(self, wheel: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "--python", str(self._environment)]
-        _check([*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)])
-        there = self._run(["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).stdout.strip()
-        # Lines of a .pth file are only put on the path: an editable installation of this tree stays unseen.
-        here = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-        Path(there, "dependencies.pth").write_text("\n".join(here), encoding="utf-8")
-
-    def _run(
-        self, arguments: Sequence[str], env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        python = self._environment / "bin" / "python"
-        cwd = self.repository if self.repository.exists() else None
+        command = [_python(self._environment), "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *others]
         return subprocess.run(
-            [python, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
+            [*command, *arguments],
+            cwd=self.repository,
+            env={**settings, "PATH": programs},
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
@@ -90,6 +89,20 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def _check(command: Sequence[str]) -> None:
+def _install(wheel: Path, environment: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--python", str(environment)]
+    _check([*pip, "install", "-q", "--no-deps", "--no-index", str(wheel)])
+    there = _check([_python(environment), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+    # Lines of a .pth file are only put on the path: an editable installation of this tree stays unseen.
+    here = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    Path(there.strip(), "dependencies.pth").write_text("\n".join(here), encoding="utf-8")
+
+
+def _python(environment: Path) -> str:
+    return str(environment / "bin" / "python")
+
+
+def _check(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.harness.connections import needs_linux
 from tests.support.programs import need
 
-from .outside import Outside
+from .outside import Outside, environment
 
 pytestmark = [needs_linux, pytest.mark.slow]
 
@@ -29,7 +30,10 @@ FIRST = ("-k", "drains or wheel")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Outside:
     need("curl")
     pytest.importorskip("pip", reason="builds and installs a wheel")
-    return Outside(tmp_path_factory.mktemp("outside"))
+    here = tmp_path_factory.getbasetemp()
+    # One environment for all workers: each has a folder of its own in one that they share.
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    return Outside(tmp_path_factory.mktemp("outside"), environment(shared))
 
 
 @pytest.fixture
