@@ -13,7 +13,7 @@ from ...rules import Rule
 from ...settings import Settings
 from ...web.problems import Refusal
 from ..proxies import Proxies
-from . import inputs, shapes, views
+from . import asked, inputs, shapes, views
 from .operations import operation
 
 NO_PROXY: Final = {404: "There is no such proxy."}
@@ -42,43 +42,43 @@ class AboutProxies:
         status=201,
         refusals={409: "The name is taken, or the port cannot be had.", **_STOPPING},
     )
-    async def create_proxy(self, body: shapes.NewProxy) -> shapes.ProxyShape:
+    async def create_proxy(self, body: asked.NewProxy) -> shapes.ProxyShape:
         """Create a proxy."""
         settings = inputs.new_settings(body, self._created(body.name))
         managed = await self._proxies.create(settings, body.listen, body.upstream, enabled=body.enabled)
         return views.proxy(managed)
 
     @operation("GET", _ONE, refusals=NO_PROXY)
-    async def show_proxy(self, path: shapes.ProxyPath) -> shapes.ProxyShape:
+    async def show_proxy(self, path: asked.ProxyPath) -> shapes.ProxyShape:
         """A proxy as it is."""
         return views.proxy(self._proxies.find(path.proxy))
 
     @operation("PATCH", _ONE, refusals=NO_PROXY | _NO_PORT | _STOPPING)
-    async def change_proxy(self, path: shapes.ProxyPath, body: shapes.ProxyChange) -> shapes.ProxyShape:
+    async def change_proxy(self, path: asked.ProxyPath, body: asked.ProxyChange) -> shapes.ProxyShape:
         """Change a proxy; its sessions go on unless it has to listen or lead elsewhere."""
         self._proxies.find(path.proxy)
         listen, change = inputs.change(body)
         return views.proxy(await self._proxies.change(path.proxy, listen, change))
 
     @operation("DELETE", _ONE, status=204, refusals=NO_PROXY)
-    async def delete_proxy(self, path: shapes.ProxyPath) -> None:
+    async def delete_proxy(self, path: asked.ProxyPath) -> None:
         """Delete a proxy; its sessions are closed, with a FIN to both ends."""
         await self._proxies.delete(path.proxy)
 
     @operation("GET", _RULES, refusals=NO_PROXY)
-    async def show_rules(self, path: shapes.ProxyPath) -> shapes.Rules:
+    async def show_rules(self, path: asked.ProxyPath) -> shapes.Rules:
         """The rules of a proxy; the first that matches wins."""
         return views.rules(self._proxies.find(path.proxy).settings.rules)
 
     @operation("PUT", _RULES, refusals=NO_PROXY | _NO_PORT)
-    async def set_rules(self, path: shapes.ProxyPath, body: shapes.RuleList) -> shapes.Rules:
+    async def set_rules(self, path: asked.ProxyPath, body: asked.RuleList) -> shapes.Rules:
         """Let other rules hold, also in sessions that are open."""
         self._proxies.find(path.proxy)
         rules = inputs.rules(body.rules)
         return views.rules(await self._proxies.edit_rules(path.proxy, lambda _: rules))
 
     @operation("POST", _RULES, refusals=NO_PROXY | _NO_PORT)
-    async def add_rule(self, path: shapes.ProxyPath, body: shapes.NewRule) -> shapes.Rules:
+    async def add_rule(self, path: asked.ProxyPath, body: asked.NewRule) -> shapes.Rules:
         """Add a rule, before or behind the others."""
         self._proxies.find(path.proxy)
         rule = parse_rule(body.rule)
@@ -88,8 +88,8 @@ class AboutProxies:
 
         return views.rules(await self._proxies.edit_rules(path.proxy, add))
 
-    @operation("DELETE", _RULES, query=shapes.WhichRule, refusals={404: "There is no such proxy, or rule."})
-    async def remove_rule(self, path: shapes.ProxyPath, query: shapes.WhichRule) -> shapes.Rules:
+    @operation("DELETE", _RULES, query=asked.WhichRule, refusals={404: "There is no such proxy, or rule."})
+    async def remove_rule(self, path: asked.ProxyPath, query: asked.WhichRule) -> shapes.Rules:
         """Remove a rule."""
         self._proxies.find(path.proxy)
         rule = parse_rule(query.rule)
@@ -104,12 +104,12 @@ class AboutProxies:
         return views.rules(await self._proxies.edit_rules(path.proxy, remove))
 
     @operation("GET", _TOXICS, refusals=NO_PROXY)
-    async def show_toxics(self, path: shapes.ProxyPath) -> shapes.Toxics:
+    async def show_toxics(self, path: asked.ProxyPath) -> shapes.Toxics:
         """The toxics of a proxy."""
         return views.toxics(self._proxies.find(path.proxy).settings.toxics)
 
     @operation("PUT", _TOXICS, refusals=NO_PROXY)
-    async def set_toxics(self, path: shapes.ProxyPath, body: shapes.ToxicInputs) -> shapes.Toxics:
+    async def set_toxics(self, path: asked.ProxyPath, body: asked.ToxicInputs) -> shapes.Toxics:
         """Let other toxics hold, also in sessions that are open; one that stays the same goes on."""
         self._proxies.find(path.proxy)
         toxics = inputs.toxics(body.toxics)

@@ -19,7 +19,7 @@ from ...records import Record
 from ...web.events import read_place, stream_events
 from ...web.problems import Refusal
 from ..ring import RecordRing
-from . import shapes, views
+from . import asked, shapes, views
 from .operations import operation
 
 
@@ -54,8 +54,8 @@ class AboutRecords:
             found: dict[str, Any] = await trio.to_thread.run_sync(self._examine)
         return found
 
-    @operation("GET", "/v1/records", query=shapes.PageFilter)
-    async def list_records(self, query: shapes.PageFilter) -> shapes.RecordPage:
+    @operation("GET", "/v1/records", query=asked.PageFilter)
+    async def list_records(self, query: asked.PageFilter) -> shapes.RecordPage:
         """The newest records, page by page; `limit` counts also those that the filter passes over."""
         feed = self._ring.feed
         number, run = read_place(query.after, feed.run) if query.after else (0, feed.run)
@@ -70,11 +70,11 @@ class AboutRecords:
             missed=max(0, feed.oldest - 1 - after) if after else 0,
         )
 
-    @operation("GET", "/v1/records/stream", query=shapes.Filter, media="text/event-stream")
+    @operation("GET", "/v1/records/stream", query=asked.Filter, media="text/event-stream")
     async def stream_records(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Records as they come: server-sent events, resumable by Last-Event-ID."""
         given = dict(QueryParams(scope["query_string"]).items())
-        wanted = _wanted(msgspec.convert(given, shapes.Filter, strict=False))
+        wanted = _wanted(msgspec.convert(given, asked.Filter, strict=False))
         await stream_events(self._ring.feed, scope, receive, send, wanted=wanted, dropped=self._dropped)
 
 
@@ -96,5 +96,5 @@ class _Wanted:
         return record.event.startswith(self.event) if self.event.endswith(".") else record.event == self.event
 
 
-def _wanted(query: shapes.Filter) -> _Wanted:
+def _wanted(query: asked.Filter) -> _Wanted:
     return _Wanted(query.proxy, query.session, query.event)

@@ -15,7 +15,7 @@ from ...web.problems import Refusal
 from ..managed import Managed
 from ..proxies import Proxies
 from ..ring import RecordRing
-from . import shapes, views
+from . import asked, shapes, views
 from .about_proxies import NO_PROXY
 from .operations import operation
 
@@ -39,12 +39,12 @@ class AboutSessions:
         return _live_sessions(*self._proxies.all())
 
     @operation("GET", _ALL, refusals=NO_PROXY)
-    async def list_sessions(self, path: shapes.ProxyPath) -> shapes.SessionList:
+    async def list_sessions(self, path: asked.ProxyPath) -> shapes.SessionList:
         """The live sessions of a proxy."""
         return _live_sessions(self._proxies.find(path.proxy))
 
     @operation("GET", _ONE, refusals=_NO_SESSION)
-    async def show_session(self, path: shapes.SessionPath) -> shapes.SessionShape:
+    async def show_session(self, path: asked.SessionPath) -> shapes.SessionShape:
         """A session with its records, also a closed one as long as they are kept."""
         managed = self._proxies.find(path.proxy)
         known = self._ring.of_session(managed.name, path.session)
@@ -54,37 +54,37 @@ class AboutSessions:
         return shape
 
     @operation("POST", f"{_ONE}/hold", refusals=_NO_SESSION | _GONE_BY)
-    async def hold(self, path: shapes.SessionPath, body: shapes.WhichLeg) -> shapes.SessionShape:
+    async def hold(self, path: asked.SessionPath, body: asked.WhichLeg) -> shapes.SessionShape:
         """Hold an end when it comes, whatever the rules say; or go on holding it."""
         await self._live(path).hold(path.session, body.leg)
         return await self.show_session(path)
 
     @operation("POST", f"{_ONE}/release", refusals=_NO_SESSION | _GONE_BY)
-    async def release(self, path: shapes.SessionPath, body: shapes.WhichLeg) -> shapes.SessionShape:
+    async def release(self, path: asked.SessionPath, body: asked.WhichLeg) -> shapes.SessionShape:
         """Let a held end go, or call off a hold that waits for one."""
         await self._live(path).release(path.session, body.leg)
         return await self.show_session(path)
 
     @operation("POST", f"{_ONE}/act", refusals=_NO_SESSION)
-    async def act(self, path: shapes.SessionPath, body: shapes.Act) -> shapes.SessionShape:
+    async def act(self, path: asked.SessionPath, body: asked.Act) -> shapes.SessionShape:
         """Do now what a rule with this action would do to an endpoint's flow."""
         action = parse_action(body.action)
         await self._live(path).act(path.session, body.leg, action)
         return await self.show_session(path)
 
     @operation("POST", f"{_ONE}/kill", refusals=_NO_SESSION)
-    async def kill(self, path: shapes.SessionPath, body: shapes.Kill) -> shapes.SessionShape:
+    async def kill(self, path: asked.SessionPath, body: asked.Kill) -> shapes.SessionShape:
         """End a session, with a FIN to both ends or with a reset."""
         await self._live(path).act(path.session, Leg.CLIENT, _KILLS[body.how])
         return await self.show_session(path)
 
     @operation("POST", "/v1/proxies/{proxy}/release", refusals=NO_PROXY)
-    async def release_all(self, path: shapes.ProxyPath) -> shapes.Released:
+    async def release_all(self, path: asked.ProxyPath) -> shapes.Released:
         """Let everything go that is held."""
         managed = self._proxies.find(path.proxy)
         return shapes.Released(await managed.proxy.release_all() if managed.proxy else 0)
 
-    def _live(self, path: shapes.SessionPath) -> Proxy:
+    def _live(self, path: asked.SessionPath) -> Proxy:
         managed = self._proxies.find(path.proxy)
         if managed.proxy is None or path.session not in managed.sessions:
             raise _no_session(managed, path.session)

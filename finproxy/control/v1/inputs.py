@@ -22,12 +22,12 @@ from ...toxics.values import checked
 from ...wire.choice import names
 from ..managed import Change
 from ..places import check_listen
-from . import shapes
+from . import asked
 
 T = TypeVar("T")
 
 
-def new_settings(given: shapes.NewProxy, defaults: Settings) -> Settings:
+def new_settings(given: asked.NewProxy, defaults: Settings) -> Settings:
     """The settings of a new proxy; `defaults` has what the request leaves open.
 
     Raises:
@@ -44,7 +44,7 @@ def new_settings(given: shapes.NewProxy, defaults: Settings) -> Settings:
     return replace(defaults, rules=rules(given.rules), toxics=toxics(given.toxics), **wishes)
 
 
-def change(given: shapes.ProxyChange) -> tuple[str | None, Change]:
+def change(given: asked.ProxyChange) -> tuple[str | None, Change]:
     """Where a proxy is to listen, and what else is to change.
 
     Raises:
@@ -71,7 +71,7 @@ def rules(texts: Sequence[str]) -> tuple[Rule, ...]:
     return tuple(parse_rule(text) for text in texts)
 
 
-def toxics(given: Sequence[shapes.ToxicInput]) -> tuple[Toxic, ...]:
+def toxics(given: Sequence[asked.ToxicInput]) -> tuple[Toxic, ...]:
     """The toxics of one proxy.
 
     Raises:
@@ -80,7 +80,7 @@ def toxics(given: Sequence[shapes.ToxicInput]) -> tuple[Toxic, ...]:
     return checked(_toxic(one) for one in given)
 
 
-def _toxic(given: shapes.ToxicInput) -> Toxic:
+def _toxic(given: asked.ToxicInput) -> Toxic:
     return described(
         given.type, given.attributes, name=given.name, stream=given.stream, toxicity=given.toxicity
     )

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from ... import __version__
+from .asked import Given
 from .operations import JSON, Operation
-from .shapes import Given, Problem
+from .shapes import Problem
 
 _REF = "#/components/schemas/{name}"
 

@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 from ...errors import FinproxyError
 from ...web.bodies import read_body
 from ...web.problems import Refusal
+from .asked import Given, NoParameters
 from .refusals import cannot_be_meant, explain
-from .shapes import Given, NoParameters
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
