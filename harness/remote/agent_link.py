@@ -6,12 +6,9 @@ knows what is left of the connections of before, and only then may their absence
 not know HTTP's details (asking.py), nor what is made of the events.
 """
 
-import contextlib
 import math
-import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +16,7 @@ from harness.agent.spelling import read_event
 from harness.errors import HarnessError
 from harness.remote.asking import Asker, EventStream, RefusedError, UnreachableError
 from harness.remote.clock import Clock, compare_clocks
+from harness.remote.inbox import Inbox
 from harness.rows import Endpoint
 from harness.sources.whereabouts import whereabouts
 from harness.states import TcpState
@@ -42,10 +40,7 @@ class AgentLink:
     def __init__(self, name: str, url: str, token: str | None = None) -> None:
         self.name = name
         self._asker = Asker(url, token)
-        self._news: deque[FarEvent] = deque()
-        self._told = threading.Condition()
-        self._wake_end, self._wake_here = socket.socketpair()
-        self._wake_here.setblocking(False)
+        self._inbox: Inbox[FarEvent] = Inbox()
         self._stream: EventStream | None = None
         self._closing = threading.Event()
         self._identity: Mapping[str, Any] = {}
@@ -57,7 +52,7 @@ class AgentLink:
         try:
             self._arrive()
         except HarnessError:
-            self._close_wake()
+            self._inbox.close()
             raise
         self._thread = threading.Thread(target=self._run, name=f"agent {name}", daemon=True)
         self._thread.start()
@@ -77,16 +72,11 @@ class AgentLink:
 
     def fileno(self) -> int:
         """Return what becomes readable with news."""
-        return self._wake_end.fileno()
+        return self._inbox.fileno()
 
     def read(self) -> list[FarEvent]:
         """Return the news since the last call."""
-        with contextlib.suppress(BlockingIOError):
-            self._wake_end.recv(1 << 16, socket.MSG_DONTWAIT)
-        with self._told:
-            news = list(self._news)
-            self._news.clear()
-        return news
+        return self._inbox.take()
 
     def look(self) -> None:
         """Have the agent look, and wait until what that showed has come. Gives up if it is gone."""
@@ -97,8 +87,7 @@ class AgentLink:
         except (UnreachableError, RefusedError) as error:
             self._lose(error)
             return
-        with self._told:
-            self._told.wait_for(lambda: self._has(seen) or self._gone is not None, _ANSWERS_WITHIN)
+        self._inbox.wait_for(lambda: self._has(seen) or self._gone is not None, _ANSWERS_WITHIN)
 
     def close(self) -> None:
         """Stop following."""
@@ -108,7 +97,7 @@ class AgentLink:
         if stream := self._stream:
             stream.hang_up()
         self._thread.join()
-        self._close_wake()
+        self._inbox.close()
 
     # --- on the thread ----------------------------------------------------------------------------
 
@@ -179,21 +168,16 @@ class AgentLink:
                 self._open[event.endpoint] = event.after
                 if event.after is TcpState.CLOSED:
                     del self._open[event.endpoint]
-        with self._told:
-            self._news.extend(events)
+        with self._inbox.telling(events):
             self._last = max(self._last, last)
-            self._told.notify_all()
-        self._wake()
 
     def _lose(self, error: HarnessError) -> None:
         if self._closing.is_set():
             return
-        with self._told:
+        with self._inbox.telling():
             self._gone = self._gone or (time.monotonic(), str(error))
-            self._told.notify_all()
         if stream := self._stream:
             stream.hang_up()
-        self._wake()
 
     # --- in here ----------------------------------------------------------------------------------
 
@@ -212,12 +196,3 @@ class AgentLink:
     def _remark(self, text: str) -> None:
         if text and text not in self._remarks:
             self._remarks.append(text)
-
-    def _wake(self) -> None:
-        # A full buffer is as good: it is readable.
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._wake_here.send(b"!")
-
-    def _close_wake(self) -> None:
-        self._wake_end.close()
-        self._wake_here.close()

@@ -2,6 +2,7 @@
 
 *At a given rate* the proxy could do more than the sessions ask for: so it is in a test environment.
 *As fast as it goes* they take all that the proxy's one thread gives, and a call takes its time from them.
+Whoever calls takes time as well, of the same processors: what calls to another finproxy do to the sessions.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ _SESSIONS = 100
 _MESSAGE = 16_384
 _RATE = 2_000
 """Messages a second of all sessions together, which is 33 MB, there and back."""
-_CALLS = (200, 1_000)
+_WAYS = {
+    "alone": (0, False),
+    "200 calls/s": (200, False),
+    "1,000 calls/s": (1_000, False),
+    "1,000 elsewhere": (1_000, True),
+}
+"""How many calls a second, and whether to another finproxy."""
 
 
 def print_calls(stage: Stage) -> None:
@@ -36,28 +43,28 @@ def print_calls(stage: Stage) -> None:
 
 def _call_alone(stage: Stage, callers: int) -> str:
     before = stage.processor_seconds()
-    found = stage.run("call", stage.api, _SECONDS, callers, 0, _PATH)
+    found = stage.run("call", stage.served.address[1], _SECONDS, callers, 0, _PATH)
     cost = (stage.processor_seconds() - before) / (found["per_s"] * _SECONDS)
     return f"{found['per_s']:,.0f} calls/s (GET {_PATH}), {1e6 * cost:.0f} us of processor time each"
 
 
 def _print_beside(stage: Stage, what: str, rate: int) -> None:
     print(f"  {what}")
-    ways: dict[int, list[tuple[Figures, Figures | None]]] = {calls: [] for calls in (0, *_CALLS)}
+    ways: dict[str, list[tuple[Figures, Figures | None]]] = {name: [] for name in _WAYS}
     for _ in range(_ROUNDS):  # interleaved, so that what else the machine does meets all of them
-        for calls, found in ways.items():
-            found.append(_transfer(stage, rate, calls))
-    alone = [transfer for transfer, _ in ways[0]]
-    print(f"    {'alone':>12}: {_transferred(alone, None)}")
-    for calls in _CALLS:
-        transfers = [transfer for transfer, _ in ways[calls]]
-        made = [call for _, call in ways[calls] if call]
-        print(f"    {calls:>6} calls/s: {_transferred(transfers, alone)}; {_called(made)}")
+        for name, found in ways.items():
+            found.append(_transfer(stage, rate, *_WAYS[name]))
+    alone = [transfer for transfer, _ in ways["alone"]]
+    for name, found in ways.items():
+        transfers, made = [transfer for transfer, _ in found], [call for _, call in found if call]
+        called = f"; {_called(made)}" if made else ""
+        print(f"    {name:>16}: {_transferred(transfers, alone if made else None)}{called}")
 
 
-def _transfer(stage: Stage, rate: int, calls: int) -> tuple[Figures, Figures | None]:
+def _transfer(stage: Stage, rate: int, calls: int, elsewhere: bool) -> tuple[Figures, Figures | None]:
+    api = (stage.elsewhere if elsewhere else stage.served).address[1]
     transfer = stage.start("transfer", stage.proxy, _SECONDS, _SESSIONS, rate, _MESSAGE)
-    called = stage.run("call", stage.api, _SECONDS, _CALLERS, calls, _PATH) if calls else None
+    called = stage.run("call", api, _SECONDS, _CALLERS, calls, _PATH) if calls else None
     return figures(transfer), called
 
 

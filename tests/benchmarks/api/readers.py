@@ -45,7 +45,9 @@ def _sessions(stage: Stage) -> float:
 
 
 def _beside(stage: Stage, query: str) -> tuple[float, float, float]:
-    readers = stage.start("follow", stage.api, _SECONDS, _READERS - 1, f"/v1/records/stream{query}")
+    readers = stage.start(
+        "follow", stage.served.address[1], _SECONDS, _READERS - 1, f"/v1/records/stream{query}"
+    )
     rate = _sessions(stage)
     found = figures(readers)
     return rate, found["least_bytes"], found["most_bytes"]

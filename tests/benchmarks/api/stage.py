@@ -30,17 +30,14 @@ class Stage:
     """This benchmark's load generator."""
     relay_load: Path
     """That of the relay's benchmark."""
+    elsewhere: Served
+    """Another finproxy, that has nothing to do."""
     proxy: int
     """The port of the proxy `web`, which leads to a server that echoes."""
     process: psutil.Process = field(init=False)
 
     def __post_init__(self) -> None:
         self.process = psutil.Process(self.served.process.pid)
-
-    @property
-    def api(self) -> int:
-        """The API's port."""
-        return self.served.address[1]
 
     def start(self, *arguments: object, program: Path | None = None) -> subprocess.Popen[str]:
         """Start a load generator."""
@@ -71,9 +68,14 @@ def stage() -> Iterator[Stage]:
     with ExitStack() as stack:
         load, relay_load = (stack.enter_context(compiled(source)) for source in (SOURCE, RELAY_SOURCE))
         upstream = stack.enter_context(serving_load(relay_load))
-        served = stack.enter_context(serving())
-        # What it prints of sessions has to be read, or it would wait for room in the pipe.
-        assert served.process.stderr
-        threading.Thread(target=served.process.stderr.read, daemon=True).start()
-        where = served.says("create", "web", "0", f"127.0.0.1:{upstream}").strip()
-        yield Stage(served, load, relay_load, int(where.rpartition(":")[2]))
+        served, elsewhere = (stack.enter_context(serving()) for _ in range(2))
+        where = [_with_a_proxy(each, upstream) for each in (served, elsewhere)]
+        yield Stage(served, load, relay_load, elsewhere, where[0])
+
+
+def _with_a_proxy(served: Served, upstream: int) -> int:
+    # What it prints of sessions has to be read, or it would wait for room in the pipe.
+    assert served.process.stderr
+    threading.Thread(target=served.process.stderr.read, daemon=True).start()
+    where = served.says("create", "web", "0", f"127.0.0.1:{upstream}").strip()
+    return int(where.rpartition(":")[2])
