@@ -136,7 +136,7 @@ class LegLost(Exception):  # noqa: N818 - nobody's error: it says what became of
 
 
 class LegIO(Protocol):
-    """The acts of one leg. Real on a socket (sockets.py), in memory for tests (testing.py)."""
+    """The acts of one leg. Real on a socket (sockets/leg.py), in memory for tests (testing.py)."""
 
     fd: int
     local: Address

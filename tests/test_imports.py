@@ -18,8 +18,8 @@ SANS_IO = (
 IO = {"trio", "socket", "os", "time", "random", "logging"}
 SYSTEM = {"fcntl", "termios", "resource", "errno", "select", "selectors", "ctypes", "mmap", "syslog"}
 # select.select is as portable as sockets are; the watcher waits with it in a thread without trio.
-SYSTEM_PLACES = {"finproxy/sockets.py", "finproxy/readiness.py", "harness/watching/watcher.py"}
-SYSTEM_FOLDERS = ("finproxy/wire/", "harness/sources/")
+SYSTEM_PLACES = {"finproxy/readiness.py", "harness/watching/watcher.py"}
+SYSTEM_FOLDERS = ("finproxy/sockets/", "finproxy/wire/", "harness/sources/")
 
 
 def imports(path: Path, *, inside_functions: bool = True) -> Iterator[str]:
