@@ -20,7 +20,8 @@ from . import commands, events, rules
 from .delivery import DeliveryWatch
 from .describing import describe_ending
 from .engine import Engine
-from .legs import LEGS, Ending, FlowEnd, Leg, LegIO
+from .legs import LEGS, Ending, FlowEnd, Leg, LegIO, LegLost
+from .loss_watch import LossWatch
 from .observers import Recorder
 from .readiness import FAILED, FIN_BEHIND, MORE_BEHIND, READABLE, URGENT_BEHIND, WRITABLE, Readiness
 from .records import Record, ending_fields
@@ -78,9 +79,16 @@ class Shell:
             delivered=lambda leg: self.tell(events.Delivered(self.age, leg)),
             later=self._start,
         )
+        self._losses = LossWatch(
+            legs,
+            self.flows,
+            surroundings.delivery_limit,
+            move=self._move,
+            tell=self._tell_loss,
+            later=self._start,
+        )
         self._lines: Lines | None = None
         self._stopped_why: str | None = None
-        self._lost: set[Leg] = set()
         self._given_up: set[Leg] = set()
         """Legs whose fd is closed: what the engine asked for, as far as it was carried out."""
         self.when_over: list[Callable[[], None]] = []
@@ -120,7 +128,7 @@ class Shell:
 
     def leg_was_lost(self, leg: Leg) -> None:
         """A call has met the loss of a leg: what it had received before must still be read first."""
-        self._soon(partial(self._pursue_loss, leg))
+        self._soon(partial(self._losses.pursue, leg))
 
     def mark_reached(self, flow: Flow, count: int) -> None:
         """A byte that a rule waits for has been passed on."""
@@ -153,7 +161,7 @@ class Shell:
         """A leg can be read or written: the one call that every message takes."""
         try:
             if bits & FAILED and self.legs[leg].look_for_loss():
-                self._pursue_loss(leg)
+                self._losses.pursue(leg)
             if bits & ~WRITABLE:
                 self._move(self.flows[leg], _behind(bits))
             if bits & WRITABLE and self.flows[leg.other].blocked:
@@ -184,37 +192,9 @@ class Shell:
     def _move_soon(self, flow: Flow) -> None:
         self._soon(partial(self._move, flow))
 
-    def _pursue_loss(self, leg: Leg) -> None:
-        """Report a loss once all that came before it has been read, or cannot be passed on in time."""
-        if leg in self._lost or self.ending:
+    def _tell_loss(self, leg: Leg, lost: LegLost) -> None:
+        if self.ending:
             return
-        flow = self.flows[leg]
-        flow.paused = False  # there is no FIN left to keep out, and what came before the loss is still here
-        self._move(flow)
-        nobody_reads = self.legs[leg.other].lost is not None
-        if flow.ended or flow.stopped or nobody_reads:
-            self._report_loss(leg)
-            if nobody_reads:  # nor does anybody read what came from there
-                self._report_loss(leg.other)
-        elif ("loss", leg) not in self._deadlines:
-            self._bound_loss(leg)
-
-    def _bound_loss(self, leg: Leg) -> None:
-        """Report it in any case after a while: its reader may have room now and none later."""
-
-        def late() -> None:
-            if self.flows[leg].waits_in_line:  # which takes as long as the toxics say, not as a reader likes
-                self._bound_loss(leg)
-            else:
-                self._report_loss(leg)
-
-        self._start(("loss", leg), self._around.delivery_limit, late)
-
-    def _report_loss(self, leg: Leg) -> None:
-        lost = self.legs[leg].lost
-        if leg in self._lost or self.ending or lost is None:
-            return
-        self._lost.add(leg)
         if lost.how is FlowEnd.RESET:
             self._record("reset.received", leg, bytes=self.flows[leg].received)
             self.tell(events.ResetReceived(self.age, leg))
