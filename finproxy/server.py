@@ -1,28 +1,27 @@
-"""One proxy: it listens, dials, starts a session for each connection, and stops gracefully.
+"""One proxy: it listens, begins sessions, changes them while they live, and stops gracefully.
 
-No task for a connection, only callbacks (readiness.py): nothing here waits, so a slow dial delays nobody, and
-a session costs what it does and not what it is scheduled for. This module must not know what sessions do with
-their bytes, and no command line.
+No task for a connection, only callbacks (readiness.py): a session costs what it does, and not what it is
+scheduled for. This module must not know what sessions do with their bytes, and no command line.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import trio
 
-from . import chance, sockets
+from . import chance
 from .accepting import Acceptor
 from .addresses import format_address
 from .legs import Address, Ending, Leg, LegIO
 from .notation import parse_action, parse_rule
+from .reception import Reception
 from .records import Record
 from .rulebook import InPlay, RuleBook
 from .rules import Action, Delay, Rule
@@ -31,23 +30,11 @@ from .settings import Settings
 from .shell import Surroundings
 from .toxics.in_force import InForce, draw, rules_in_play
 from .toxics.values import Toxic
-from .upstream import Dial, Upstream
+from .upstream import Upstream
 from .wire.technique import WireError
-
-_log = logging.getLogger("finproxy")
 
 _RECORDS_WAITING: Final = 100_000
 """Records that a slow reader of the stream may leave waiting before it is unplugged."""
-
-
-@dataclass(slots=True)
-class _Arrival:
-    """A client whose upstream has not answered yet."""
-
-    number: int
-    client: sockets.SocketLeg
-    at: float
-    dial: Dial | None = None
 
 
 class Proxy:
@@ -63,12 +50,19 @@ class Proxy:
         self.sessions: dict[int, Session] = {}
         """The live sessions by number."""
         self._around = around
-        self._acceptor = Acceptor(listener, around.readiness, around.timers, self._greet)
         self._upstream = Upstream(
             settings.upstream, settings.connect_timeout, around.readiness, around.timers, around.wire
         )
-        self._count = settings.first_session - 1
-        self._arrivals: dict[int, _Arrival] = {}
+        self._reception = Reception(
+            settings,
+            self._upstream,
+            around,
+            self.sessions,
+            begin=self._begin,
+            turned_away=self._one_served,
+            record=self._record,
+        )
+        self._acceptor = Acceptor(listener, around.readiness, around.timers, self._reception.greet)
         self._all_served = trio.Event()
         self._fixed_book = _book_without_chance(settings.rules)
 
@@ -92,7 +86,7 @@ class Proxy:
     @property
     def next_session(self) -> int:
         """The number that the next connection gets."""
-        return self._count + 1
+        return self._reception.count + 1
 
     async def hold(self, session: int | Session, leg: str | Leg) -> None:
         """Hold the end of an endpoint's flow when it comes, whatever the rules say.
@@ -201,8 +195,7 @@ class Proxy:
         late = list(self.sessions.values())
         for session in late:
             session.abort("the proxy was stopped")
-        for arrival in list(self._arrivals.values()):
-            self._refuse(arrival, "the proxy was stopped")
+        self._reception.refuse_all("the proxy was stopped")
         await trio.lowlevel.checkpoint()
         return [session.ending for session in late if session.ending]
 
@@ -227,73 +220,18 @@ class Proxy:
             await self._acceptor.run()
             self._record("proxy.stopping")
 
-    def _greet(self, sock: socket.socket) -> None:
-        """Begin to serve a connection that was accepted."""
-        self._count += 1
-        try:
-            client = sockets.accepted_leg(sock)
-        except OSError:
-            sock.close()
-            self._record("session.refused", self._count, reason="the client was gone before it was accepted")
-            return
-        arrival = _Arrival(self._count, client, self._around.timers.now())
-        limit = self.settings.max_sessions
-        full = limit is not None and len(self.sessions) + len(self._arrivals) >= limit
-        self._arrivals[arrival.number] = arrival
-        if full:
-            self._refuse(arrival, f"{limit} sessions are open already, which is the limit")
-        else:
-            arrival.dial = self._upstream.dial(partial(self._dialled, arrival))
-
-    def _dialled(self, arrival: _Arrival, result: sockets.SocketLeg | Exception) -> None:
-        if isinstance(result, sockets.SocketLeg):
-            self._begin(arrival, result)
-        elif isinstance(result, sockets.DialError):
-            self._refuse(arrival, str(result))
-        else:
-            self._crash(arrival, result)
-
-    def _begin(self, arrival: _Arrival, server: sockets.SocketLeg) -> None:
+    def _begin(self, number: int, client: LegIO, server: LegIO) -> None:
         """Both legs are there: a session begins."""
-        number = arrival.number
-        del self._arrivals[number]
-        try:
-            in_force = self._in_force(number)
-            legs: dict[Leg, LegIO] = {Leg.CLIENT: arrival.client, Leg.SERVER: server}
-            session = Session(number, legs, self._book(number, in_force), self._around)
-            if in_force:
-                session.change_toxics(in_force)
-            self.sessions[number] = session
-            session.open(partial(self._ended, number))
-        except Exception as error:
-            # A session deals with its own defects; this one kept it from coming into being.
-            self.sessions.pop(number, None)
-            server.abort()
-            self._crash(arrival, error)
+        in_force = self._in_force(number)
+        legs = {Leg.CLIENT: client, Leg.SERVER: server}
+        session = Session(number, legs, self._book(number, in_force), self._around)
+        if in_force:
+            session.change_toxics(in_force)
+        self.sessions[number] = session
+        session.open(partial(self._ended, number))
 
     def _ended(self, number: int) -> None:
         del self.sessions[number]
-        self._one_served()
-
-    def _refuse(self, arrival: _Arrival, reason: str) -> None:
-        """Turn a client away with a reset, as a closed port would."""
-        fields = {"client": list(arrival.client.remote), "upstream": format_address(self.settings.upstream)}
-        age = self._around.timers.now() - arrival.at
-        self._record("session.refused", arrival.number, age, **fields, reason=reason)
-        if self._around.wire:  # a FIN that waits must not be taken for a later one
-            self._around.wire.let_pass(Leg.CLIENT, arrival.client)
-        self._turn_away(arrival)
-
-    def _crash(self, arrival: _Arrival, error: Exception) -> None:
-        _log.error("session %d crashed", arrival.number, exc_info=error)
-        self._record("session.crashed", arrival.number, why=repr(error))
-        self._turn_away(arrival)
-
-    def _turn_away(self, arrival: _Arrival) -> None:
-        if arrival.dial:
-            arrival.dial.cancel()
-        arrival.client.abort()
-        self._arrivals.pop(arrival.number, None)
         self._one_served()
 
     def _book(self, number: int, in_force: list[InForce]) -> RuleBook:
@@ -316,11 +254,11 @@ class Proxy:
         return self.sessions[number]
 
     def _one_served(self) -> None:
-        if not (self.sessions or self._arrivals):
+        if not (self.sessions or self._reception.waiting):
             self._all_served.set()
 
     async def _wait_until_served(self) -> None:
-        while self.sessions or self._arrivals:
+        while self.sessions or self._reception.waiting:
             self._all_served = trio.Event()
             await self._all_served.wait()
 
