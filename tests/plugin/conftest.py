@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Callable
 
 import pytest
 
-# Runs in this process forget what they have imported first themselves.
-import harness.fixtures
-import harness.scene_report  # noqa: F401
+import finproxy
+import harness
 
 ECHO = """
 import socket, sys, threading
@@ -38,8 +39,17 @@ def echo(launch):
 Runs = Callable[..., pytest.RunResult]
 
 
+@pytest.fixture(scope="session")
+def all_imported() -> None:
+    """What a run in this process is the first to import, it forgets: the next one would have it twice."""
+    for package in (finproxy, harness):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__") and ".programs." not in module.name:  # scripts
+                importlib.import_module(module.name)
+
+
 @pytest.fixture
-def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(all_imported: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Run pytest on a module with these tests, and these arguments.
 
     In this process, which has imported already what half of a run's time would go into; `alone` in one of its
