@@ -11,7 +11,8 @@ from typing import Final
 import trio
 from starlette.types import ASGIApp
 
-from .exchange import Exchange, error_answer
+from .answers import error_answer
+from .exchange import Exchange
 from .requests import MOST_HEAD, Request, RequestReader
 from .stream import ClientStream
 

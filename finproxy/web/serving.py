@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Scope
 from .. import sockets
 from ..legs import Address
 from ..nurseries import background
+from .answers import error_answer
 from .connection import Connection
-from .exchange import error_answer
 from .stream import ClientStream
 
 _log = logging.getLogger("finproxy")
