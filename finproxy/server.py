@@ -228,7 +228,11 @@ class Proxy:
         if in_force:
             session.change_toxics(in_force)
         self.sessions[number] = session
-        session.open(partial(self._ended, number))
+        try:
+            session.open(partial(self._ended, number))
+        except BaseException:
+            self.sessions.pop(number, None)  # nobody may act on legs that are closed now
+            raise
 
     def _ended(self, number: int) -> None:
         del self.sessions[number]

@@ -197,6 +197,24 @@ async def test_defect_ends_its_session_and_nothing_else(
     assert [(r.levelno, r.message) for r in caplog.records] == [(logging.ERROR, "session 1 crashed")]
 
 
+async def test_session_that_cannot_even_open_is_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Session, "open", fail)
+    async with listening() as upstream:
+        with nothing_left_behind():
+            async with proxy_before(upstream) as (proxy, story):
+                peer = await connect(proxy.address)
+                await story.until("session.crashed")
+                assert await peer.read_until_reset() == b""
+                assert not proxy.sessions  # whoever stops it acts on no dead leg
+            peer.close()
+    assert [(r.levelno, r.message) for r in caplog.records] == [(logging.ERROR, "session 1 crashed")]
+
+
 async def test_defect_while_the_proxy_stops_does_not_keep_it_from_stopping(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
