@@ -12,9 +12,9 @@ from harness.errors import CheckFailedError
 from harness.output import wait_until
 from harness.scenarios.messages import http_answer
 from harness.scenarios.plays.relay_closes import exchanged
-from harness.scenarios.relay_stage import RelayStage, read_all
+from harness.scenarios.relay_stage import Pair, RelayStage, read_all
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import failed, passed
+from harness.scenarios.verdicts import NotObservedError, failed, passed
 from harness.states import TcpState
 
 _LARGE = b"0123456789abcdef" * 16_384
@@ -31,6 +31,9 @@ def close_wait_budget(stage: RelayStage) -> Found:
         pair.server.shutdown(socket.SHUT_WR)
     for pair in pairs:
         pair.client.close()
+    # Before the FINs have come, no leg is in CLOSE-WAIT either.
+    if not wait_until(lambda: not any(map(_is_untouched, pairs)), threading.Event(), stage.patience):
+        raise NotObservedError("a FIN did not arrive at the relay")
 
     def left() -> int:
         return sum(row.state is TcpState.CLOSE_WAIT for row in stage.relay.sockets())
@@ -39,6 +42,14 @@ def close_wait_budget(stage: RelayStage) -> Found:
     if wait_until(lambda: not left(), threading.Event(), stage.patience):
         return Found(behaviour, passed(f"none of {2 * cycles} legs is left in CLOSE-WAIT"))
     return Found(behaviour, failed(f"{left()} of {2 * cycles} legs are left in CLOSE-WAIT"))
+
+
+def _is_untouched(pair: Pair) -> bool:
+    """Whether a leg of the relay has neither received a FIN nor sent one."""
+    legs = [pair.ends["relay's client leg"], pair.ends["relay's server leg"]]
+    for leg in legs:
+        leg.match("ESTABLISHED")  # takes a fresh look
+    return any(leg.state is TcpState.ESTABLISHED for leg in legs)
 
 
 def stuck_fin_wait1(stage: RelayStage) -> Found:

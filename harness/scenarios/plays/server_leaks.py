@@ -10,7 +10,7 @@ import time
 from harness.output import wait_until
 from harness.scenarios.server_stage import ServerStage, unless_late
 from harness.scenarios.stage import Found
-from harness.scenarios.verdicts import Verdict, failed, passed
+from harness.scenarios.verdicts import NotObservedError, Verdict, failed, passed
 from harness.states import TcpState
 
 _ANSWERED = passed("it answered a plain request")
@@ -33,10 +33,16 @@ def close_wait_budget(stage: ServerStage) -> Found:
     for _ in range(cycles):
         stage.kept().shutdown(socket.SHUT_WR)
 
+    def count(state: TcpState) -> int:
+        return sum(stage.state(session) is state for session in stage.proxy.sessions)
+
     def left() -> int:
-        return sum(stage.state(session) is TcpState.CLOSE_WAIT for session in stage.proxy.sessions)
+        return count(TcpState.CLOSE_WAIT)
 
     began = time.monotonic()
+    # Before its FIN has come, no connection is in CLOSE-WAIT either.
+    if not wait_until(lambda: not count(TcpState.ESTABLISHED), threading.Event(), stage.patience):
+        raise NotObservedError("a client's FIN did not arrive at the server")
     if wait_until(lambda: not left(), threading.Event(), stage.patience):
         none_left = passed(f"none of {cycles} connections is left in CLOSE-WAIT")
         return Found(_ANSWERED, unless_late(none_left, time.monotonic() - began))
