@@ -190,7 +190,12 @@ class Shell:
             self._around.readiness.wants_changed(io.fd)
 
     def _move_soon(self, flow: Flow) -> None:
-        self._soon(partial(self._move, flow))
+        self._soon(partial(self._move_again, flow))
+
+    def _move_again(self, flow: Flow) -> None:
+        """Move what no socket asked for: what was left for another turn, or has come out of a line."""
+        self._move(flow)
+        self._wants_changed()  # a line that has run empty, or has room now, wants to be read again
 
     def _tell_loss(self, leg: Leg, lost: LegLost) -> None:
         if self.ending:
@@ -215,14 +220,10 @@ class Shell:
                 self.flows,
                 self._now,
                 later=self._start,
-                move=self._move_from_line,
+                move=self._move_again,
                 act=self._toxic_acts,
             )
         self._lines.change(toxics)
-
-    def _move_from_line(self, flow: Flow) -> None:
-        self._move(flow)
-        self._wants_changed()  # there may be room in the line now
 
     def _toxic_acts(self, leg: Leg, act: Act) -> None:
         self.tell(events.ActionRequested(self.age, leg, act.action, act.toxic))

@@ -17,7 +17,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finproxy import opening
+from finproxy import opening, relay
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
 from finproxy.toxics import Latency, Slicer, Toxic
 from tests.support.peers import Peer, Standstill
@@ -142,8 +142,12 @@ async def test_a_rule_fires_at_its_byte_in_the_middle_of_bulk(near: str, count: 
 
 
 @pytest.mark.usefixtures("each_wait")
+@pytest.mark.parametrize("chunks_a_turn", [1, 4])
 @both_ways
-async def test_rules_and_toxics_that_come_and_go_lose_and_reorder_nothing(near: str) -> None:
+async def test_rules_and_toxics_that_come_and_go_lose_and_reorder_nothing(
+    near: str, chunks_a_turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_CHUNKS_A_TURN", chunks_a_turn)
     data = random.Random(near).randbytes(16 * MIB)
     direction = "upstream" if near == "client" else "downstream"
     sliced = Toxic("slices", direction, Slicer(30_000, 10_000))
