@@ -96,11 +96,14 @@ class Output:
         return bool(found)
 
 
-def wait_until(done: Callable[[], bool], ended: threading.Event, within: float, pace: float = 0.01) -> bool:
+def wait_until(
+    done: Callable[[], bool], within: float, ended: threading.Event | None = None, pace: float = 0.01
+) -> bool:
     """Ask again and again, for what announces itself by no event; at once when `ended` is set.
 
     Returns what `done` said last: after `within` seconds, or after the end.
     """
+    ended = ended or threading.Event()
     deadline = time.monotonic() + within
     while not done():
         if ended.wait(min(pace, max(0.0, deadline - time.monotonic()))) or time.monotonic() >= deadline:

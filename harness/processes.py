@@ -123,7 +123,7 @@ class ProcessTree:
         Not until they are gone, as psutil.wait_procs does: an orphan stays a zombie until the system's first
         process reaps it, and in some containers that one never does.
         """
-        wait_until(lambda: not self.members(), threading.Event(), deadline - time.monotonic())
+        wait_until(lambda: not self.members(), deadline - time.monotonic())
 
     def _is_marked(self, process: psutil.Process) -> bool:
         try:

@@ -282,7 +282,7 @@ class Program:
             stuck = ((row, why_leaked(row)) for row in self.sockets())
             return [f"{described(row)}: {why}" for row, why in stuck if why]
 
-        if not wait_until(lambda: not leaked(), threading.Event(), within):
+        if not wait_until(lambda: not leaked(), within):
             raise LeakError("\n".join([f"{self} leaks:", *leaked()]))
 
     # --- in here ----------------------------------------------------------------------------------

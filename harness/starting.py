@@ -80,9 +80,9 @@ def is_ready(
     if isinstance(ready, str | re.Pattern):
         came = output.wait_for(ready, tree.ended.is_set, within)
     elif ready is not None:
-        came = wait_until(ready, tree.ended, within)
+        came = wait_until(ready, within, tree.ended)
     else:
-        came = port is None or wait_until(lambda: _listens(tree, port), tree.ended, within)
+        came = port is None or wait_until(lambda: _listens(tree, port), within, tree.ended)
     # One with a port that has left its work to others cannot be signalled, nor be seen to exit.
     if port is not None and tree.is_ending:
         tree.ended.wait()

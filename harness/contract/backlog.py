@@ -71,7 +71,7 @@ def _go_on(program: Program) -> None:
 
 
 def _settles(program: Program, done: Callable[[], bool]) -> None:
-    wait_until(done, program.ended, _SETTLES_WITHIN)
+    wait_until(done, _SETTLES_WITHIN, program.ended)
 
 
 def _fate(subject: Subject, client: socket.socket) -> str:

@@ -6,7 +6,6 @@ This module must not know which items there are.
 import contextlib
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -59,7 +58,7 @@ class Subject:
     def connection(self) -> Iterator[socket.socket]:
         """A client's connection, which the program has accepted."""
         with self.program.connect(self.terms.grace + _PATIENCE) as sock:
-            wait_until(lambda: self._is_accepted(sock), threading.Event(), _PATIENCE)
+            wait_until(lambda: self._is_accepted(sock), _PATIENCE)
             yield sock
 
     def has_read_all(self, sock: socket.socket) -> bool:
@@ -69,7 +68,7 @@ class Subject:
             row = server_row(sock) if has_arrived(sock) else None
             return row is not None and row.inode != 0 and not row.receive_queue
 
-        return wait_until(is_read, threading.Event(), _PATIENCE)
+        return wait_until(is_read, _PATIENCE)
 
     def signal(self) -> None:
         """Ask it to end."""
@@ -84,7 +83,7 @@ class Subject:
 
     def refuses(self, within: float) -> bool:
         """Wait until nobody can connect any more; whether that came."""
-        return wait_until(lambda: not self._accepts(), threading.Event(), within)
+        return wait_until(lambda: not self._accepts(), within)
 
     def remains(self) -> list[str]:
         """What is left on its port that is not TIME-WAIT, once all had time to settle."""
@@ -94,7 +93,7 @@ class Subject:
             mine = (row for row in all_sockets(frozenset({port})) if row.endpoint.local.port == port)
             return [row for row in mine if row.state is not TcpState.TIME_WAIT]
 
-        wait_until(lambda: not left(), threading.Event(), _SETTLES_WITHIN)
+        wait_until(lambda: not left(), _SETTLES_WITHIN)
         return [described(row) for row in left()]
 
     def _is_accepted(self, sock: socket.socket) -> bool:

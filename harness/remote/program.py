@@ -6,7 +6,6 @@ sends signals and knows whether it is alive. This module must not know any test 
 
 import signal
 import socket
-import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -47,7 +46,7 @@ class RemoteProgram:
         self.pid: int | None = None
         """Its id in the agent's pid namespace; None without an agent."""
         self._agent = agent
-        if not wait_until(self._listens, threading.Event(), within):
+        if not wait_until(self._listens, within):
             raise StartError(f"expected {self} to listen within {within:g} s, found nobody: {self._why}")
 
     _why = ""
@@ -93,7 +92,7 @@ class RemoteProgram:
             StillRunningError: it has not within so many seconds; says which sockets it holds.
 
         """
-        if not wait_until(lambda: not self.is_running, threading.Event(), within):
+        if not wait_until(lambda: not self.is_running, within):
             raise StillRunningError(f"expected {self} to exit within {within:g} s\n{self.condition()}")
         return RemoteExit()
 
@@ -109,7 +108,7 @@ class RemoteProgram:
             CheckFailedError: lists them.
 
         """
-        if not wait_until(lambda: not self._leaked(), threading.Event(), within):
+        if not wait_until(lambda: not self._leaked(), within):
             raise CheckFailedError("\n".join([f"{self} leaks:", *self._leaked()]))
 
     def condition(self) -> str:

@@ -24,7 +24,7 @@ def frozen(program: Program) -> Iterator[None]:
     """
     program.signal_all(signal.SIGSTOP)
     try:
-        if not wait_until(lambda: _is_stopped(program), program.ended, _STOPS_WITHIN):
+        if not wait_until(lambda: _is_stopped(program), _STOPS_WITHIN, program.ended):
             raise NotObservedError("its processes could not be stopped for a moment")
         yield
     finally:

@@ -5,7 +5,6 @@ Both connections of the relay are watched, at all four ends. This module must no
 
 import contextlib
 import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,4 +175,4 @@ def released(stage: RelayStage, pair: Pair) -> bool:
         rows = (row for row in stage.relay.sockets() if row.endpoint in legs)
         return not any(row.owner for row in rows)
 
-    return wait_until(free, threading.Event(), stage.patience)
+    return wait_until(free, stage.patience)

@@ -5,7 +5,6 @@ This module must not know any scenario.
 
 import signal
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -110,7 +109,7 @@ class ServerStage(Stage):
 
     def refuses_new(self) -> bool:
         """Wait until nobody can connect to it any more; whether that came."""
-        return wait_until(lambda: not _accepts(self.server), threading.Event(), self.grace)
+        return wait_until(lambda: not _accepts(self.server), self.grace)
 
     def died(self) -> str:
         """Whether it has exited though nobody asked for it."""
@@ -219,13 +218,11 @@ class ServerStage(Stage):
             row = self.row(session)
             return row is not None and bool(row.inode) and not row.receive_queue
 
-        return wait_until(is_read, threading.Event(), self.patience)
+        return wait_until(is_read, self.patience)
 
     def has_to_read(self, session: ProxiedSession) -> bool:
         """Wait until something that was sent waits at the server's end; whether it does."""
-        return wait_until(
-            lambda: bool((row := self.row(session)) and row.receive_queue), threading.Event(), self.patience
-        )
+        return wait_until(lambda: bool((row := self.row(session)) and row.receive_queue), self.patience)
 
     def is_held(self, session: ProxiedSession) -> bool:
         """Wait until no process holds the server's end any more; whether one still does."""
@@ -235,11 +232,11 @@ class ServerStage(Stage):
             rows = (row for row in self.server.sockets() if row.endpoint == here)
             return any(row.owner is not None for row in rows)
 
-        return not wait_until(lambda: not held(), threading.Event(), self.patience)
+        return not wait_until(lambda: not held(), self.patience)
 
     def server_end(self, session: ProxiedSession) -> End:
         """Wait for the end of the server's flow: what the proxy received. A reset after a FIN counts."""
-        wait_until(lambda: _has_ended(session), threading.Event(), self.patience)
+        wait_until(lambda: _has_ended(session), self.patience)
         if came(session, "reset.received", "server"):
             return End.RESET
         return End.FIN if came(session, "fin.received", "server") else End.NOTHING

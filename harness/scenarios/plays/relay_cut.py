@@ -5,7 +5,6 @@ This module must not know how outcomes are told.
 
 import socket
 import struct
-import threading
 
 from harness.contract.subject import End, read_end
 from harness.errors import CheckFailedError
@@ -74,7 +73,7 @@ def early_response_unread_body(stage: RelayStage) -> Found:
     except CheckFailedError as error:
         raise NotApplicableError("it does not pass a request on before it has the whole body") from error
     pair.client.sendall(bytes(_HALF))
-    if not wait_until(lambda: _is_unread(pair), threading.Event(), stage.patience):
+    if not wait_until(lambda: _is_unread(pair), stage.patience):
         raise NotApplicableError("it does not pass a body on before it has all of it")
     with frozen(stage.relay):
         pair.server.sendall(ANSWER)

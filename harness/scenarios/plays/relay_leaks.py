@@ -5,7 +5,6 @@ This module must not know how outcomes are told.
 
 import contextlib
 import socket
-import threading
 
 from harness.contract.subject import End
 from harness.errors import CheckFailedError
@@ -32,14 +31,14 @@ def close_wait_budget(stage: RelayStage) -> Found:
     for pair in pairs:
         pair.client.close()
     # Before the FINs have come, no leg is in CLOSE-WAIT either.
-    if not wait_until(lambda: not any(map(_is_untouched, pairs)), threading.Event(), stage.patience):
+    if not wait_until(lambda: not any(map(_is_untouched, pairs)), stage.patience):
         raise NotObservedError("a FIN did not arrive at the relay")
 
     def left() -> int:
         return sum(row.state is TcpState.CLOSE_WAIT for row in stage.relay.sockets())
 
     behaviour = passed(f"it relayed {cycles} requests and their answers")
-    if wait_until(lambda: not left(), threading.Event(), stage.patience):
+    if wait_until(lambda: not left(), stage.patience):
         return Found(behaviour, passed(f"none of {2 * cycles} legs is left in CLOSE-WAIT"))
     return Found(behaviour, failed(f"{left()} of {2 * cycles} legs are left in CLOSE-WAIT"))
 

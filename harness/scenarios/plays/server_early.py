@@ -5,7 +5,6 @@ This module must not know how outcomes are told.
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 
 from harness.contract.protocols import Http
@@ -42,7 +41,7 @@ def early_response_unread_body(stage: ServerStage) -> Found:
 
 def _last_end(stage: ServerStage, session: ProxiedSession) -> End:
     """How the server's flow ended once both have: a reset may follow its FIN, as it goes on being sent to."""
-    wait_until(lambda: session.ending is not None, threading.Event(), stage.patience)
+    wait_until(lambda: session.ending is not None, stage.patience)
     return stage.server_end(session)
 
 

@@ -4,7 +4,6 @@ This module must not know how outcomes are told.
 """
 
 import socket
-import threading
 
 from harness.contract.subject import End
 from harness.errors import CheckFailedError
@@ -60,7 +59,7 @@ def half_close_response(stage: ServerStage) -> Found:
         return Found(_ANSWERED, close)
     with frozen(stage.server):
         client.sendall(b"more")
-        came = wait_until(lambda: _came(stage, session), threading.Event(), stage.patience)
+        came = wait_until(lambda: _came(stage, session), stage.patience)
     if stage.server_end(session) is End.RESET:
         return Found(_ANSWERED, informed("it had closed both ways: the late bytes met a reset"))
     if not came or not stage.has_read_all(session):

@@ -5,7 +5,6 @@ This module must not know how outcomes are told.
 
 import math
 import socket
-import threading
 import time
 
 from harness.errors import CheckFailedError
@@ -81,12 +80,12 @@ def lost_last_ack(stage: ServerStage) -> Found:
     """The server's second FIN is sent again and again; meanwhile others want to be served."""
     session, waited = _closed_by_client(stage)
     held = stage.is_held(session)
-    if not wait_until(lambda: _was_sent_again(stage, session), threading.Event(), stage.patience):
+    if not wait_until(lambda: _was_sent_again(stage, session), stage.patience):
         raise NotObservedError("its FIN was not seen to be sent again")
     stage.fact("its FIN was sent again")
     stage.asked()
     close = _let_in(stage, session)
-    gone = wait_until(lambda: stage.state(session) is TcpState.CLOSED, threading.Event(), stage.patience)
+    gone = wait_until(lambda: stage.state(session) is TcpState.CLOSED, stage.patience)
     if close.verdict is Verdict.PASS and not gone:
         close = failed(f"its end did not go away, but stayed in {stage.state(session)}")
     served = passed("it served another client meanwhile")
@@ -134,7 +133,7 @@ def _must_be_held(session: ProxiedSession, leg: str, stage: ServerStage) -> None
     def reset() -> bool:
         return came(session, "reset.received", leg)
 
-    wait_until(lambda: came(session, "fin.held", leg) or reset(), threading.Event(), stage.patience)
+    wait_until(lambda: came(session, "fin.held", leg) or reset(), stage.patience)
     if not came(session, "fin.held", leg):
         how = "it reset the connection" if reset() else "it sent no FIN"
         raise WrongCloseError(f"{how}; its end is in {stage.state(session)}")

@@ -4,7 +4,6 @@ This module must not know how outcomes are told.
 """
 
 import socket
-import threading
 import time
 
 from harness.output import wait_until
@@ -41,9 +40,9 @@ def close_wait_budget(stage: ServerStage) -> Found:
 
     began = time.monotonic()
     # Before its FIN has come, no connection is in CLOSE-WAIT either.
-    if not wait_until(lambda: not count(TcpState.ESTABLISHED), threading.Event(), stage.patience):
+    if not wait_until(lambda: not count(TcpState.ESTABLISHED), stage.patience):
         raise NotObservedError("a client's FIN did not arrive at the server")
-    if wait_until(lambda: not left(), threading.Event(), stage.patience):
+    if wait_until(lambda: not left(), stage.patience):
         none_left = passed(f"none of {cycles} connections is left in CLOSE-WAIT")
         return Found(_ANSWERED, unless_late(none_left, time.monotonic() - began))
     return Found(_ANSWERED, failed(f"{left()} of {cycles} connections are left in CLOSE-WAIT"))

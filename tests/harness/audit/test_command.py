@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import jsonschema
@@ -174,7 +173,7 @@ def test_interrupted_and_interrupted_again_an_audit_leaves_no_process_behind(pro
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         # The audit itself, its subject, and the subject's child that has left.
-        assert wait_until(lambda: len(unended(token)) == 3, threading.Event(), 60)
+        assert wait_until(lambda: len(unended(token)) == 3, 60)
         process.send_signal(signal.SIGINT)
         for line in process.stderr:
             if line.startswith("interrupted:"):
