@@ -74,7 +74,7 @@ class Acceptor:
         except OSError as error:
             if error.errno in sockets.ACCEPT_LATER:
                 _log.warning("%s cannot accept for now: %s", format_address(self.address), error.strerror)
-                self._again = self._timers.call_at(trio.current_time() + _ACCEPT_AGAIN_AFTER, self._ready)
+                self._again = self._timers.call_at(self._timers.now() + _ACCEPT_AGAIN_AFTER, self._ready)
             else:
                 self._error = error
                 self._ended.set()

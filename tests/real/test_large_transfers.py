@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+from itertools import repeat
 
 import pytest
 import trio
 
-from tests.support.peers import Peer, Standstill
+from tests.support.peers import Peer
 from tests.support.stage import both_ways, stage
+from tests.support.stalling import Standstill, receive_stalling, send_pieces
 
 BLOCK = random.Random(64).randbytes(1024 * 1024)
 COUNT = 64
@@ -96,29 +98,15 @@ async def test_64_mib_both_ways_at_once(near: str) -> None:
 async def test_1_gib_both_ways_at_once_to_readers_that_stall() -> None:
     blocks, digests = 1024, list[str]()
 
-    async def send(peer: Peer, standstill: Standstill) -> None:
-        for _ in range(blocks):
-            if rest := peer.send_now(BLOCK):
-                standstill.reached()
-                await peer.send(bytes(rest))
-                standstill.over()
-        peer.fin()
-        standstill.reached()
-
     async def receive(peer: Peer, standstill: Standstill) -> None:
-        digest, count = hashlib.sha256(), 0
-        while some := await peer.receive_some(len(BLOCK)):
-            if (count + len(some)) // (100 * len(BLOCK)) > count // (100 * len(BLOCK)):
-                await standstill.wait()
-            count += len(some)
-            digest.update(some)
-        digests.append(digest.hexdigest())
+        stall_every = 100 * len(BLOCK)
+        digests.append(await receive_stalling(peer, repeat(len(BLOCK)), standstill, stall_every=stall_every))
 
     async with stage() as s:
         async with trio.open_nursery() as nursery:
             for source, sink in ((s.near, s.far), (s.far, s.near)):
                 standstill = Standstill()
-                nursery.start_soon(send, source, standstill)
+                nursery.start_soon(send_pieces, source, repeat(BLOCK, blocks), standstill)
                 nursery.start_soon(receive, sink, standstill)
         ending = await s.ending()
     expected = hashlib.sha256()

@@ -175,23 +175,6 @@ class Peer:
         assert code in {errno.EPIPE, errno.ECONNRESET}, f"no RST, but {errno.errorcode.get(code, code)}"
 
 
-class Standstill:
-    """Lets a reader wait until the sender has no room left, or nothing left to send."""
-
-    def __init__(self) -> None:
-        self._reached = trio.Event()
-
-    def reached(self) -> None:
-        self._reached.set()
-
-    def over(self) -> None:
-        self._reached = trio.Event()
-
-    async def wait(self) -> None:
-        with patience("a sender that stands still"):
-            await self._reached.wait()
-
-
 class Upstream:
     """A listening server whose connections are scripted one by one."""
 

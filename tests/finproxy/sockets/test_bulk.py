@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from finproxy import opening, relay
 from finproxy.readiness import EpollReadiness, Readiness, TrioReadiness
 from finproxy.toxics import Latency, Slicer, Toxic
-from tests.support.peers import Peer, Standstill
+from tests.support.peers import Peer
 from tests.support.stage import Stage, both_ways, stage
+from tests.support.stalling import Standstill, receive_stalling, send_pieces
 
 MIB = 1024 * 1024
 EDGES = [1, 65_536, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
@@ -54,6 +55,13 @@ class Plan:
     def data(self) -> bytes:
         return random.Random(self.seed).randbytes(self.size)
 
+    def pieces(self) -> Iterator[memoryview]:
+        sizes, left = cycle(self.sends), memoryview(self.data)
+        while left:
+            size = next(sizes)
+            yield left[:size]
+            left = left[size:]
+
 
 _plans = st.builds(
     Plan,
@@ -65,32 +73,6 @@ _plans = st.builds(
 )
 
 
-async def send(peer: Peer, plan: Plan, standstill: Standstill) -> None:
-    """Send all of it in its pieces, and a FIN."""
-    sizes, left = cycle(plan.sends), memoryview(plan.data)
-    while left:
-        size = next(sizes)
-        if rest := peer.send_now(left[:size]):
-            standstill.reached()
-            await peer.send(bytes(rest))
-            standstill.over()
-        left = left[size:]
-    peer.fin()
-    standstill.reached()
-
-
-async def receive(peer: Peer, plan: Plan, standstill: Standstill) -> str:
-    """The digest of everything up to the FIN."""
-    digest, sizes, count, stall_at = hashlib.sha256(), cycle(plan.reads), 0, plan.stall_every
-    while some := await peer.receive_some(next(sizes)):
-        digest.update(some)
-        count += len(some)
-        if count >= stall_at:
-            stall_at += plan.stall_every
-            await standstill.wait()
-    return digest.hexdigest()
-
-
 async def exchange(s: Stage, client: Plan, server: Plan) -> None:
     """Both at once; what arrives is what was sent, and the proxy has counted it."""
     digests: dict[str, str] = {}
@@ -98,8 +80,10 @@ async def exchange(s: Stage, client: Plan, server: Plan) -> None:
     async def flow(name: str, source: Peer, sink: Peer, plan: Plan) -> None:
         standstill = Standstill()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(send, source, plan, standstill)
-            digests[name] = await receive(sink, plan, standstill)
+            nursery.start_soon(send_pieces, source, plan.pieces(), standstill)
+            digests[name] = await receive_stalling(
+                sink, cycle(plan.reads), standstill, stall_every=plan.stall_every
+            )
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(flow, "client", s.client, s.server, client)
