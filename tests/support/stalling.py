@@ -1,4 +1,4 @@
-"""Bulk between two peers, to a reader that stalls until the sender stands still: all buffers have been full."""
+"""Bulk to a reader that stalls until the sender stands still: by then all buffers on the way have been full."""
 
 from __future__ import annotations
 

@@ -9,13 +9,10 @@
  *   load follow   PORT SECONDS CONNECTIONS PATH         reads streams that do not end
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "../load.h"
+
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_CONNECTIONS = 1024, BUFFER = 1 << 20, MOST_SAMPLES = 1 << 20 };
@@ -29,26 +26,6 @@ static struct {
 } peers[MOST_CONNECTIONS];
 
 static double samples[MOST_SAMPLES];
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static int dial(int port) {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a)) die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
-}
 
 static int dial_all(int port, int connections) {
     int set = epoll_create1(0);
@@ -64,11 +41,6 @@ static int dial_all(int port, int connections) {
 static void write_all(int fd, const char *from, size_t want) {
     for (ssize_t n; want; from += n, want -= n)
         if ((n = write(fd, from, want)) <= 0) die("write");
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* Sends what is due; returns in how many seconds the next message is. */

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from ...support.served import Served, serving
+from ..relay import measures
 from ..relay.run import SOURCE as RELAY_SOURCE
 from ..relay.run import compiled, serving_load
 
@@ -59,7 +60,7 @@ def figures(load: subprocess.Popen[str]) -> dict[str, float]:
     out, err = load.communicate(timeout=60)
     if load.returncode:
         raise RuntimeError(f"{load.args!r}: {err.strip()}")
-    return {name: float(value) for name, value in (line.split() for line in out.splitlines())}
+    return measures.figures(out)
 
 
 @contextmanager

@@ -11,48 +11,19 @@
  *   loadgen idle PORT CONNS                opens them, says so, and waits for end of input
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "../load.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MESSAGE = 64, CHUNK = 256 * 1024, EVENTS = 512 };
 static char buffer[CHUNK];
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static struct sockaddr_in loopback(int port) {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
-static int dial(int port) {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = loopback(port);
-    if (fd < 0) die("socket");
-    if (connect(fd, (struct sockaddr *)&a, sizeof a)) die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
-}
 
 static void read_all(int fd, size_t want) {
     while (want) {
@@ -68,11 +39,6 @@ static void write_all(int fd, size_t want) {
         if (n <= 0) die("write");
         want -= n;
     }
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* --- the server ------------------------------------------------------------------------------------ */

@@ -46,7 +46,12 @@ def load(generator: Path, *arguments: object) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}
+    return figures(done.stdout)
+
+
+def figures(printed: str) -> dict[str, float]:
+    """What a load generator has printed, by name."""
+    return {name: float(value) for name, value in (line.split() for line in printed.splitlines())}
 
 
 def _loaded(figure: str, *arguments: object) -> Callable[[Path, Way], float]:
