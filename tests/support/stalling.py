@@ -1,4 +1,4 @@
-"""Bulk to a reader that stalls until the sender stands still: by then all buffers on the way have been full."""
+"""Bulk to a reader that stalls until the sender stands still, when all buffers on the way are full."""
 
 from __future__ import annotations
 
