@@ -35,6 +35,10 @@ class ProxiedSession:
         endpoints = session_endpoints(opened.as_dict())
         watched = seen.add(*endpoints.values(), names=tuple(endpoints))
         self.ends = {end.name: ProxiedEnd.of(end) for end in watched}
+        if any(end.state is None for end in watched):
+            # Here all ends are seen at once. Agents look now and then: what a test ends as soon as it has
+            # opened would be over before, and never be seen to have been there.
+            seen.look()
 
     @property
     def client(self) -> ProxiedEnd:
