@@ -9,7 +9,9 @@ import sys
 import psutil
 import pytest
 
+from harness.output import wait_until
 from tests.harness.connections import needs_linux
+from tests.support.resources import is_alive
 
 from .conftest import PREAMBLE, Runs
 
@@ -178,3 +180,18 @@ def test_waits(echo, fin_proxy):
     pytest_run.communicate()
     assert pytest_run.returncode == pytest.ExitCode.INTERRUPTED
     assert not psutil.pid_exists(int(written.read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_killed_leaves_no_program(pytester: pytest.Pytester, number: int) -> None:
+    """As by a CI job's time limit; SIGTERM ends pytest as suddenly as SIGKILL does."""
+    pytester.makepyfile(
+        test_it=PREAMBLE + "def test_it(echo):\n    print(echo.pid, flush=True)\n    input()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        pid = int(run.stdout.readline())
+        assert is_alive(pid)
+        run.send_signal(number)
+        assert wait_until(lambda: not is_alive(pid), 10)
