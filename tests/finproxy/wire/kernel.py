@@ -17,6 +17,7 @@ import trio
 from finproxy.wire.tcp_info import TCP_INFO, KernelState
 
 CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _TABLES = {socket.AF_INET: "tcp", socket.AF_INET6: "tcp6"}
 
 Addresses = tuple[tuple[str, int], tuple[str, int]]
@@ -54,30 +55,42 @@ def outlast_retries(sock: socket.socket, count: int = 2) -> None:
 @contextlib.contextmanager
 def network_namespace() -> Iterator[None]:
     """Give this thread a network of its own: rules, ports and knobs of the host stay as they are."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _checked(libc.unshare(CLONE_NEWNET))
+        _checked(_LIBC.unshare(CLONE_NEWNET))
+        _let_idle_threads(_enter_that_of, threading.get_native_id())
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield
     finally:
-        _checked(libc.setns(home, CLONE_NEWNET))
-        _fetch_idle_threads(lambda: _checked(libc.setns(home, CLONE_NEWNET)))
+        _enter(home)
+        _let_idle_threads(_enter, home)
         os.close(home)
 
 
-def _fetch_idle_threads(home: Callable[[], None]) -> None:
-    """Let Trio's idle threads come back too: a program that one of those made inside starts is inside."""
+def _let_idle_threads(move: Callable[[int], None], where: int) -> None:
+    """Let Trio's idle threads come along: else what they do, and what they start, is done elsewhere."""
     idle = sum(thread.name.startswith("Trio thread") for thread in threading.enumerate())
     all_busy = threading.Barrier(idle + 1)  # until then, none takes a second turn in the place of another
 
     def come() -> None:
-        home()
-        all_busy.wait()
+        move(where)
+        all_busy.wait(10)
 
     for _ in range(idle):
         trio.lowlevel.start_thread_soon(come, lambda _outcome: None)
-    all_busy.wait()
+    all_busy.wait(10)
+
+
+def _enter_that_of(thread: int) -> None:
+    namespace = os.open(f"/proc/self/task/{thread}/ns/net", os.O_RDONLY)
+    try:
+        _enter(namespace)
+    finally:
+        os.close(namespace)
+
+
+def _enter(namespace: int) -> None:
+    _checked(_LIBC.setns(namespace, CLONE_NEWNET))
 
 
 def _segments_sent(sock: socket.socket) -> int:

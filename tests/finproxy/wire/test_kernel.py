@@ -35,9 +35,11 @@ def namespaces_of_threads(count: int) -> set[str]:
     return found
 
 
-def test_threads_that_began_inside_are_outside_afterwards() -> None:
-    """Trio starts programs from such threads, and keeps them for later tests."""
+def test_threads_that_trio_keeps_come_in_and_out_again() -> None:
+    """Programs are started from them, by later tests too."""
     outside = here()
+    assert namespaces_of_threads(2) == {outside}
     with network_namespace():
-        assert namespaces_of_threads(3) != {outside}
-    assert namespaces_of_threads(3) == {outside}
+        assert here() != outside
+        assert namespaces_of_threads(3) == {here()}
+    assert namespaces_of_threads(4) == {outside}
