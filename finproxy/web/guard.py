@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import FinproxyError
 from .problems import ClientGoneError, Refusal
+from .targets import in_origin_form
 
 _log = logging.getLogger("finproxy")
 
@@ -82,7 +83,7 @@ class Guard:
             return await self._app(scope, receive, send)
         request, answer = _Request(receive), _Answer(send)
         try:
-            self._check(scope)
+            scope = self._checked(scope)
             await self._app(scope, request, answer)
         except ClientGoneError:
             _log.debug("a client has gone within its request: %s %s", scope.get("method"), scope["path"])
@@ -93,9 +94,10 @@ class Guard:
             defect = Refusal(500, "finproxy could not do this: a defect; its log says more")
             await _refuse(defect, scope, request, answer)
 
-    def _check(self, scope: Scope) -> None:
+    def _checked(self, scope: Scope) -> Scope:
         if scope["type"] != "http":
             raise Refusal(400, f"expected an HTTP request, found a {scope['type']}")
+        scope = in_origin_form(scope)
         headers = Headers(scope=scope)
         self._check_host(headers)
         self._check_origin(headers)
@@ -103,6 +105,7 @@ class Guard:
             self._check_token(headers, self._token)
         if (length := headers.get("content-length", "0")).isdecimal() and int(length) > MOST_BYTES:
             raise body_too_large(f"{length} bytes")
+        return scope
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
