@@ -1,4 +1,4 @@
-"""The target of a request in its absolute form, as one writes it to an HTTP proxy, brought into the usual one.
+"""The target of a request in its absolute form, as HTTP proxies are asked, brought into the usual one.
 
 RFC 9112 section 3.2.2: a server must accept ``GET http://host:port/path``, and takes the host from there, not
 from the Host header. This module must not know what is done with a request.
