@@ -13,7 +13,8 @@ from harness.driving import Teller
 from harness.proxied import WatchedProxy
 from harness.rows import Endpoint
 from harness.states import TcpState as S
-from harness.transitions import FarEvent, Observed, Transition
+from harness.transitions import Observed, Transition
+from tests.harness.pretended import PretendedAgent
 
 # RFC 5737: addresses that no machine has, so that no table here shows them.
 CLIENT, LISTEN = ("192.0.2.1", 4000), ("192.0.2.2", 9000)
@@ -31,29 +32,23 @@ OPENED = finproxy.Record(
 )
 
 
-class LazyAgent:
+class LazyAgent(PretendedAgent):
     """Sees what there is when it is asked to, and never of its own accord."""
 
-    notes: Sequence[str] = ()
-
     def __init__(self, *_about: object) -> None:
-        self._news: list[FarEvent] = []
-        self._readable, self._writable = os.pipe()
+        super().__init__()
+        self._wakes, self._wakes_not = os.pipe()
 
     def fileno(self) -> int:
-        return self._readable
-
-    def read(self) -> list[FarEvent]:
-        news, self._news = self._news, []
-        return news
+        return self._wakes
 
     def look(self) -> None:
         seen = Observed("sock_diag")
-        self._news += [Transition(end, None, S.ESTABLISHED, 1.0, -math.inf, seen) for end in there]
+        self.news += [Transition(end, None, S.ESTABLISHED, 1.0, -math.inf, seen) for end in there]
 
     def close(self) -> None:
-        os.close(self._readable)
-        os.close(self._writable)
+        os.close(self._wakes)
+        os.close(self._wakes_not)
 
 
 class OneSession:

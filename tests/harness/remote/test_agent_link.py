@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -11,29 +11,15 @@ import pytest
 import harness
 from harness.errors import StateNotReachedError
 from harness.remote.asking import RefusedError, UnreachableError
-from harness.rows import Endpoint, Snapshot, SocketRow
+from harness.rows import Endpoint
 from harness.sources.whereabouts import Whereabouts
 from harness.states import TcpState as S
 from harness.watching.seen import Seen
 from tests.harness.connections import Pair, needs_linux
+from tests.harness.pretended import EmptyTable
 from tests.support.services import Service, running_agent
 
 pytestmark = needs_linux
-
-
-class Blind:
-    """A table that shows nothing: what is seen is seen by the agent."""
-
-    name, sees, blind_to, misses_rows = "blind", "nothing", "everything", False
-
-    def look(self, endpoints: Iterable[Endpoint]) -> Snapshot:
-        return Snapshot(self.name, 0.0, 0.0, dict.fromkeys(endpoints))
-
-    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -44,7 +30,7 @@ def agent(pair: Pair) -> Iterator[Service]:
 
 
 def watch(pair: Pair, agent: Service) -> harness.watch:
-    return harness.watch(pair.endpoint, pair.peer, source=Blind(), agents={"there": agent.url})
+    return harness.watch(pair.endpoint, pair.peer, source=EmptyTable(), agents={"there": agent.url})
 
 
 @contextmanager

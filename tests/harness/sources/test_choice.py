@@ -1,33 +1,14 @@
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from harness.errors import SourceUnavailableError, UsageError
-from harness.rows import Endpoint, Snapshot, SocketRow
 from harness.sources.choice import choose
 from tests.harness.connections import needs_linux
+from tests.harness.pretended import EmptyTable
 
 pytestmark = needs_linux
-
-
-class Elsewhere:
-    """A table source of somebody else's, as an agent would be."""
-
-    name = "elsewhere"
-    sees = "what the test says"
-    blind_to = "everything else"
-    misses_rows = False
-
-    def look(self, endpoints: Iterable[Endpoint]) -> Snapshot:
-        return Snapshot(self.name, 0, 0, dict.fromkeys(endpoints))
-
-    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("name", ["sock_diag", "procfs", "psutil"])
@@ -40,7 +21,7 @@ def test_a_source_can_be_named(name: str) -> None:
 
 
 def test_a_source_can_be_brought_along() -> None:
-    source = Elsewhere()
+    source = EmptyTable()
     assert choose(source).table is source
 
 

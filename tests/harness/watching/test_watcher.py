@@ -7,29 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from harness.rows import Endpoint, Snapshot, SocketRow
+from harness.rows import Endpoint, Snapshot
 from harness.sources.choice import Sources
 from harness.watching.rounds import Rounds
 from harness.watching.watcher import Watcher
+from tests.harness.pretended import EmptyTable
 
 
-class Table:
-    """A table without rows, of which a look takes as long as `take` does."""
-
-    name, sees, blind_to, misses_rows = "pretended", "nothing", "everything", False
+class Table(EmptyTable):
+    """A table of which a look takes as long as `take` does."""
 
     def __init__(self, take: Callable[[], object]) -> None:
         self._take = take
 
     def look(self, endpoints: Iterable[Endpoint]) -> Snapshot:
         self._take()
-        return Snapshot(self.name, 0.0, 0.0, dict.fromkeys(endpoints))
-
-    def rows(self, ports: frozenset[int] = frozenset(), *, time_wait: bool = True) -> list[SocketRow]:  # noqa: ARG002
-        return []
-
-    def close(self) -> None:
-        pass
+        return super().look(endpoints)
 
 
 @contextmanager
