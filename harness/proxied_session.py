@@ -38,7 +38,7 @@ class ProxiedSession:
         if any(end.state is None for end in watched):
             # Here all ends are seen at once. Agents look now and then: what a test ends as soon as it has
             # opened would be over before, and never be seen to have been there.
-            seen.look()
+            seen.ask_agents()
 
     @property
     def client(self) -> ProxiedEnd:

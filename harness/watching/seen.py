@@ -127,9 +127,10 @@ class SeenBase(Generic[_End]):
 class Seen(SeenBase[SeenEndpoint]):
     """All endpoints of a watch, for threads."""
 
-    def look(self) -> None:
-        """Look now, and have the agents look: on return, what there was to be seen before is seen."""
-        self._watcher.refresh()
+    def ask_agents(self) -> None:
+        """Have the agents look, if there are any: on return, what there was to be seen there is seen."""
+        if self._watcher.rounds.far:
+            self._watcher.refresh()
 
     def wait_for_news(self, timeout: float) -> None:
         """Return after the next look, or after `timeout` seconds. Raises what ended the watch, if so."""
