@@ -19,7 +19,7 @@ from harness.background import Background
 from harness.background_driver import BackgroundDriver
 from harness.driving import Driver, Upstream, address_of
 from harness.errors import HarnessError, UsageError
-from harness.proxied_session import ProxiedSession
+from harness.proxied_session import RESETS, ProxiedSession
 from harness.story import Story
 from harness.watching.watch import watch
 
@@ -205,9 +205,11 @@ class WatchedProxy:
             raise ProxyFailedError(f"the proxy {self.url} failed: {error!r}") from error
 
     def _take_in(self, record: finproxy.Record) -> None:
-        """On the driver's thread: watch the endpoints of a session from its first moment on."""
+        """On the driver's thread: watch a session's ends from its first moment on, and tell of its RSTs."""
         if record.event == "session.opened" and record.session is not None:
             self._sessions[record.session] = ProxiedSession(record, self._driver, self._story, self._seen)
+        elif record.event in RESETS and record.session in self._sessions:
+            self._sessions[record.session].witness(record)
 
 
 def _tells_of(record: finproxy.Record, client: list[str | int]) -> bool:

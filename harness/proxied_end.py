@@ -6,6 +6,8 @@ FIN. Tests should not have to know. This module must not know proxies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.ladders import FindingKind, Ladder, Match
 from harness.states import TcpState
 from harness.transitions import Transition
@@ -16,10 +18,14 @@ from harness.watching.waiting import wait
 class ProxiedEnd(SeenEndpoint):
     """A watched endpoint whose checks wait a little for what can still come."""
 
+    _is_told: Callable[[], bool] | None = None
+
     @classmethod
-    def of(cls, end: SeenEndpoint) -> ProxiedEnd:
-        """The same endpoint, with patience."""
-        return cls(end.name, end._history, end._watcher)
+    def of(cls, end: SeenEndpoint, is_told: Callable[[], bool] | None = None) -> ProxiedEnd:
+        """The same endpoint, with patience. `is_told` says whether it is known by what it was ended."""
+        patient = cls(end.name, end._history, end._watcher)
+        patient._is_told = is_told
+        return patient
 
     def check(self, ladder: Ladder | str, *, strict: bool = False, within: float = 2.0) -> Match:
         """Raise LadderMismatch, which draws expected beside observed, unless the endpoint took `ladder`.
@@ -42,6 +48,8 @@ class ProxiedEnd(SeenEndpoint):
     def _judged(self, ladder: Ladder | str, *, strict: bool) -> bool | None:
         """True once waiting cannot change the outcome any more."""
         found = self.match(ladder, strict=strict)
+        if found.ok and found.unseen and self._is_told is not None and not self._is_told():
+            return None  # an RST would tell that there was nothing that could have been missed
         return True if found.ok or not _can_still_come(found) else None
 
 

@@ -3,8 +3,10 @@
 This module must not know how the proxy is run.
 """
 
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import finproxy
 from harness.drawing.diagram import session_diagram, session_endpoints
@@ -13,8 +15,12 @@ from harness.drawing.text import draw_text
 from harness.driving import Driver
 from harness.proxied_end import ProxiedEnd
 from harness.story import Story
+from harness.transitions import JOURNAL, SegmentEvent
 from harness.verdict import CloseVerdict, DataVerdict, Flow, judge_close, judge_data
 from harness.watching.seen import Seen
+
+RESETS = frozenset({"reset.received", "reset.sent"})
+_FINS = ("fin.received", "fin.held")
 
 
 class ProxiedSession:
@@ -30,11 +36,12 @@ class ProxiedSession:
         self.number = opened.session or 0
         self._driver = driver
         self._story = story
+        self._seen = seen
         self.ends: Mapping[str, ProxiedEnd]
         """All four watched ends: client, client leg, server leg, server."""
         endpoints = session_endpoints(opened.as_dict())
         watched = seen.add(*endpoints.values(), names=tuple(endpoints))
-        self.ends = {end.name: ProxiedEnd.of(end) for end in watched}
+        self.ends = {end.name: ProxiedEnd.of(end, partial(self._is_told, end.name)) for end in watched}
         if any(end.state is None for end in watched):
             # Here all ends are seen at once. Agents look now and then: what a test ends as soon as it has
             # opened would be over before, and never be seen to have been there.
@@ -83,6 +90,21 @@ class ProxiedSession:
         """Wait until it is over; the fields of its ``session.closed`` record."""
         return self.wait_for("session.closed", within=within).fields
 
+    def witness(self, record: finproxy.Record) -> None:
+        """Tell the watch of an RST that the proxy had of a real end, or sent to it, if no FIN came before.
+
+        Tables do not show RSTs, and may miss the states behind a FIN: now these are known not to have been.
+        Behind a FIN, an RST proves nothing of the kind.
+        """
+        leg = record.leg.value if record.leg else ""
+        if not leg or any(self._story.find(event, leg, self.number) for event in _FINS):
+            return
+        kind: Literal["reset sent", "reset received"] = (
+            "reset sent" if record.event == "reset.received" else "reset received"
+        )
+        endpoint = self.ends[leg].endpoint
+        self._seen.testify(SegmentEvent(kind, endpoint, time.monotonic(), JOURNAL))
+
     # --- verdicts ---------------------------------------------------------------------------------
 
     def judge_close(self, *, late_after: float = 1.0) -> CloseVerdict:
@@ -109,6 +131,11 @@ class ProxiedSession:
     def draw_svg(self) -> str:
         """The ladder diagram as SVG."""
         return draw_svg(self._diagram())
+
+    def _is_told(self, end: str) -> bool:
+        """Whether the records say by what an end's flow was ended; those of the proxy's own ends need not."""
+        told = {record.event for record in self.records if record.leg and record.leg.value == end}
+        return bool(told & {*_FINS, *RESETS}) or self.ending is not None or end.endswith("leg")
 
     def _diagram(self) -> Any:
         self.client.match("ESTABLISHED")  # takes a fresh look

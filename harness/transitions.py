@@ -77,6 +77,7 @@ class StateChange:
 class SegmentEvent:
     """The kernel sent or received an RST on this endpoint, or sent a segment again.
 
+    `source` is who says so: the tracepoint, or the journal of the proxy that sent or received it.
     `reason` is the kernel's (enum sk_rst_reason, for example TCP_ABORT_ON_CLOSE: closed with unread bytes),
     or "".
     """
@@ -87,6 +88,9 @@ class SegmentEvent:
     source: str
     reason: str = ""
 
+
+JOURNAL = "the proxy's journal"
+"""A source: what the proxy has recorded of a session, where nobody watches its segments."""
 
 KernelEvent = StateChange | SegmentEvent
 

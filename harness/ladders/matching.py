@@ -9,6 +9,7 @@ drawn.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
@@ -19,6 +20,9 @@ from harness.states import TcpState
 from harness.transitions import SegmentEvent, Transition
 
 _OPENING = frozenset({TcpState.LISTEN, TcpState.SYN_SENT, TcpState.SYN_RECEIVED})
+_BEHIND_OWN_FIN = frozenset(
+    {TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2, TcpState.CLOSING, TcpState.LAST_ACK, TcpState.TIME_WAIT}
+)
 
 
 class FindingKind(StrEnum):
@@ -80,9 +84,11 @@ def match(
 
     `now` (monotonic seconds) is up to when the last rung has lasted. With `strict`, rungs that may merely
     have been missed count as missing. `segments` are the RSTs that the kernel reported for this endpoint;
-    `ladder.reset` is judged only if `sees_resets`, that is if a source that reports RSTs was watching.
+    `ladder.reset` is judged only if `sees_resets`, that is if a source that reports RSTs was watching. Else
+    they are those of which the proxy knows that no FIN of this endpoint came before.
     """
-    walk = _Walk(ladder, taken, strict)
+    aborted = not sees_resets and any(event.kind != "retransmission" for event in segments)
+    walk = _Walk(ladder, taken, strict=strict, never=_BEHIND_OWN_FIN if aborted else frozenset())
     walk.run()
     resets = _reset_findings(ladder, segments) if sees_resets else ()
     findings = (*_illegal(taken), *walk.findings, *_overstayed(ladder, taken, now), *resets)
@@ -92,10 +98,13 @@ def match(
 class _Walk:
     """Goes down expected and taken rungs in parallel."""
 
-    def __init__(self, ladder: Ladder, taken: Sequence[Transition], strict: bool) -> None:
+    def __init__(
+        self, ladder: Ladder, taken: Sequence[Transition], *, strict: bool, never: AbstractSet[TcpState]
+    ) -> None:
         self.rungs = ladder.rungs
         self.taken = _without_opening(taken, ladder)
         self.strict = strict
+        self.never = never
         self.findings: list[Finding] = []
         self.unseen: list[TcpState] = []
         self.steps: list[Step] = []
@@ -124,7 +133,7 @@ class _Walk:
 
     def _fits_unseen(self, rung: Rung, last: TcpState | None, step: Transition) -> bool:
         # A gap is where a table was not looked at. An exact step leaves no room for another rung.
-        if self.strict or not step.may_hide_rungs:
+        if self.strict or not step.may_hide_rungs or rung.state in self.never:
             return False
         follows = last is None or is_legal(last, rung.state)
         return follows and rung.state is not TcpState.CLOSED and is_reachable(rung.state, step.after)

@@ -15,6 +15,7 @@ from harness.proxied_end import ProxiedEnd
 from harness.proxied_session import ProxiedSession
 from harness.scenarios.outcome import EndSeen, SessionSeen
 from harness.scenarios.scenario import Scenario
+from harness.transitions import JOURNAL
 from harness.verdict import CloseKind, CloseVerdict
 
 _LATE_AFTER = 1.0
@@ -65,7 +66,7 @@ def resets_told(ends: Mapping[str, ProxiedEnd]) -> Iterator[str]:
     """Who reset and why, where the kernel reports it (the tracepoint, as root)."""
     for name, end in ends.items():
         for event in end.segments:
-            if event.kind.startswith("reset"):
+            if event.kind.startswith("reset") and event.source != JOURNAL:
                 why = f", because of {event.reason}" if event.reason else ""
                 yield f"the kernel reports: {event.kind} at the {name}{why}"
 

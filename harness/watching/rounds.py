@@ -69,7 +69,7 @@ class Rounds:
             self.histories[endpoint] = self._new_history(endpoint)
         self._named.update(new)
         for endpoint in new:
-            self._tell(self._earlier.pop(endpoint, ()))
+            self.take_in(self._earlier.pop(endpoint, ()))
         self._narrow()
         return new
 
@@ -82,6 +82,22 @@ class Rounds:
             self._forgotten[endpoint] = None
         while len(self._forgotten) > _FORGOTTEN:
             del self._forgotten[next(iter(self._forgotten))]
+
+    def take_in(self, events: Iterable[Event]) -> None:
+        """Tell each event to the history of its endpoint; those of nobody's are kept for a while."""
+        for event in events:
+            history = self._history_for(event)
+            if history is None:
+                self._keep_for_later(event)
+            elif isinstance(event, StateChange):
+                history.saw_change(event)
+            elif isinstance(event, Transition):
+                self._elsewhere.add(event.endpoint)
+                history.saw_transition(event)
+            elif isinstance(event, OwnerFound):
+                history.saw_owner(event.owner)
+            else:
+                history.saw_segment(event)
 
     def do(self, endpoints: Iterable[Endpoint], *, discover: bool = False) -> None:
         """Look at `endpoints`, and at those where an event left open what only the table can tell.
@@ -160,24 +176,9 @@ class Rounds:
 
     def _drain(self) -> None:
         if self.sources.events is not None:
-            self._tell(self.sources.events.read())
+            self.take_in(self.sources.events.read())
         for source in self.far:
-            self._tell(source.read())
-
-    def _tell(self, events: Iterable[Event]) -> None:
-        for event in events:
-            history = self._history_for(event)
-            if history is None:
-                self._keep_for_later(event)
-            elif isinstance(event, StateChange):
-                history.saw_change(event)
-            elif isinstance(event, Transition):
-                self._elsewhere.add(event.endpoint)
-                history.saw_transition(event)
-            elif isinstance(event, OwnerFound):
-                history.saw_owner(event.owner)
-            else:
-                history.saw_segment(event)
+            self.take_in(source.read())
 
     def _keep_for_later(self, event: Event) -> None:
         self._earlier.setdefault(event.endpoint, deque(maxlen=_EARLIER_EVENTS)).append(event)

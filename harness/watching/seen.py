@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from harness.errors import LadderMismatch, NotSettledError, StateNotReachedError, UsageError
 from harness.ladders import LadderPair
 from harness.rows import Endpoint, RawEndpoint
+from harness.transitions import SegmentEvent
 from harness.watching.history import EndpointHistory
 from harness.watching.seen_endpoint import AsyncSeenEndpoint, SeenEndpoint, SeenEndpointBase
 from harness.watching.waiting import Result, wait, wait_async
@@ -131,6 +132,10 @@ class Seen(SeenBase[SeenEndpoint]):
         """Have the agents look, if there are any: on return, what there was to be seen there is seen."""
         if self._watcher.rounds.far:
             self._watcher.refresh()
+
+    def testify(self, event: SegmentEvent) -> None:
+        """Take in an RST that somebody else knows of, for ends whose segments nobody watches."""
+        self._watcher.testify(event)
 
     def wait_for_news(self, timeout: float) -> None:
         """Return after the next look, or after `timeout` seconds. Raises what ended the watch, if so."""

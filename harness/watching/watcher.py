@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from harness.errors import SourceUnavailableError
 from harness.rows import Endpoint
+from harness.transitions import SegmentEvent
 from harness.watching.pace import IDLE_SHARE, pause
 from harness.watching.rounds import EVENTS_CATCH_UP, Rounds
 
@@ -86,6 +87,15 @@ class Watcher:
             new = self.rounds.follow(endpoints)
             if new and self._thread.is_alive():
                 self.rounds.do(new)
+
+    def testify(self, event: SegmentEvent) -> None:
+        """Take in what somebody else knows of a segment. A source here that reports segments knows better."""
+        events = self.rounds.sources.events
+        if events is not None and events.sees_resets:
+            return
+        with self._round_lock:
+            self.rounds.take_in([event])
+        self._announce()
 
     def forget(self, endpoints: Iterable[Endpoint]) -> None:
         """Follow these endpoints no more."""

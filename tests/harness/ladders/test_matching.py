@@ -6,7 +6,7 @@ from harness.ladders import ABORT_SENT, ACTIVE_CLOSE, PASSIVE_CLOSE, FindingKind
 from harness.ladders.legal import LEGAL
 from harness.rows import Endpoint
 from harness.states import TcpState, parse_state
-from harness.transitions import Observed, SegmentEvent, Transition
+from harness.transitions import JOURNAL, Observed, SegmentEvent, Transition
 
 ENDPOINT = Endpoint.of((("127.0.0.1", 5000), ("127.0.0.1", 80)))
 
@@ -50,6 +50,22 @@ def test_another_way_is_a_missing_rung_that_says_what_came_instead() -> None:
     found = judge(ACTIVE_CLOSE, taken("ESTABLISHED > FIN-WAIT-1 > CLOSING > TIME-WAIT"))
     assert kinds(found) == [FindingKind.MISSING_RUNG]
     assert "expected FIN-WAIT-2 after FIN-WAIT-1, found CLOSING instead" in str(found.findings[0])
+
+
+def test_a_reset_without_a_fin_before_it_leaves_nothing_to_be_missed_behind_a_fin() -> None:
+    seen = taken("ESTABLISHED > CLOSE-WAIT > CLOSED", exact=False)
+    reset = SegmentEvent("reset sent", ENDPOINT, 1.5, JOURNAL)
+    found = match(PASSIVE_CLOSE, seen, now=2.0, segments=[reset])
+    assert judge(PASSIVE_CLOSE, seen).unseen == (TcpState.LAST_ACK,)
+    assert "expected LAST-ACK after CLOSE-WAIT, found CLOSED instead" in str(found.findings[0])
+
+
+def test_a_reset_leaves_what_no_fin_precedes_to_be_missed() -> None:
+    reset = SegmentEvent("reset sent", ENDPOINT, 1.5, JOURNAL)
+    seen = taken("ESTABLISHED > CLOSED", exact=False)
+    found = match(Ladder.parse("ESTABLISHED > CLOSE-WAIT > CLOSED"), seen, now=2.0, segments=[reset])
+    assert found.ok
+    assert found.unseen == (TcpState.CLOSE_WAIT,)
 
 
 def test_a_rung_not_reached_yet_is_missing() -> None:

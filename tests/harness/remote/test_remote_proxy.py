@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from harness.driving import Upstream
+from harness.errors import LadderMismatch
 from harness.proxied import ProxyFailedError, WatchedProxy
 from harness.remote.asking import Asker, RefusedError, UnreachableError
 from harness.remote.proxy_driver import RemoteDriver
 from harness.story import RecordNotSeenError
-from tests.harness.connections import needs_linux
-from tests.support.services import Service, running_api
+from harness.verdict import CloseKind
+from tests.harness.connections import abort, needs_linux
+from tests.support.services import Service, running_agent, running_api
 
 pytestmark = needs_linux
 
@@ -33,6 +36,17 @@ def listener() -> Iterator[socket.socket]:
 
 def proxy_at(api: Service, upstream: Upstream, *rules: str, **settings: object) -> WatchedProxy:
     return WatchedProxy(RemoteDriver(Asker(api.url), rules, settings), upstream)
+
+
+@contextmanager
+def watched_by_an_agent(api: Service, listener: socket.socket, *rules: str) -> Iterator[WatchedProxy]:
+    driver = RemoteDriver(Asker(api.url), rules, {})
+    with running_agent(ports=[listener.getsockname()[1]]) as agent:
+        proxy = WatchedProxy(driver, listener.getsockname(), agents={"there": agent.url})
+        try:
+            yield proxy
+        finally:
+            proxy.close()
 
 
 @pytest.fixture
@@ -80,6 +94,42 @@ def test_sessions_are_steered(proxy: WatchedProxy, listener: socket.socket) -> N
         proxy.act("server", "reset")
         with pytest.raises(ConnectionResetError):
             client.recv(1)
+
+
+def test_a_reset_is_not_taken_for_an_end_between_two_looks(api: Service, listener: socket.socket) -> None:
+    """Agents see tables, which show a connection's end, not what ended it: that the proxy knows."""
+    with watched_by_an_agent(api, listener) as proxy:
+        client = proxy.connect()
+        with listener.accept()[0] as server:
+            server.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+            proxy.session.client.wait_for("CLOSE-WAIT")
+            abort(client)
+            with pytest.raises(LadderMismatch, match="LAST-ACK"):
+                proxy.session.client.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
+        proxy.session.client.check("ESTABLISHED > CLOSE-WAIT > CLOSED")
+        closed = proxy.session.judge_close()
+    assert (closed.kind, closed.by) == (CloseKind.RESET, "client")
+
+
+def test_a_fin_that_became_a_reset_is_not_taken_for_a_fin(api: Service, listener: socket.socket) -> None:
+    with watched_by_an_agent(api, listener, "server.fin -> reset") as proxy:
+        with proxy.connect() as client:
+            listener.accept()[0].close()
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        with pytest.raises(LadderMismatch, match="LAST-ACK"):
+            proxy.session.client.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
+        proxy.session.client.check("ESTABLISHED > CLOSED")
+        assert proxy.session.judge_close().kind is CloseKind.RESET
+
+
+def test_a_close_between_two_looks_is_still_believed(api: Service, listener: socket.socket) -> None:
+    with watched_by_an_agent(api, listener) as proxy:
+        with proxy.connect() as client, listener.accept()[0] as server:
+            server.close()
+            assert client.recv(1) == b""
+        proxy.session.client.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
 
 
 def test_what_is_not_held_cannot_be_released(proxy: WatchedProxy, listener: socket.socket) -> None:
