@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from finproxy import guide
+from finproxy.config import load
 from tests.harness.connections import needs_linux
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -52,6 +53,15 @@ def test_its_programs_run(program: str, web_server: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert re.search("HTTP/1.0 200 OK|TIME-WAIT", done.stdout)
+
+
+def test_its_configuration_can_be_read(tmp_path: Path) -> None:
+    [text] = [
+        block for block in re.findall(r"^```toml\n(.*?)^```$", README, re.M | re.S) if "[proxy." in block
+    ]
+    (tmp_path / "finproxy.toml").write_text(text)
+
+    assert [proxy.name for proxy in load(tmp_path / "finproxy.toml").proxies] == ["web", "cache"]
 
 
 @pytest.mark.parametrize("entry", [*guide.TRIGGERS, *guide.ACTIONS], ids=lambda entry: entry.spelling)
