@@ -20,7 +20,8 @@ from harness.verdict import CloseVerdict, DataVerdict, Flow, judge_close, judge_
 from harness.watching.seen import Seen
 
 RESETS = frozenset({"reset.received", "reset.sent"})
-_FINS = ("fin.received", "fin.held")
+_FIN_CAME = frozenset({"fin.received", "fin.held", "fin.dropped", "fin.slipped", "fin.overtook"})
+"""Of a leg: its endpoint has sent a FIN, whatever became of it."""
 
 
 class ProxiedSession:
@@ -97,7 +98,7 @@ class ProxiedSession:
         Behind a FIN, an RST proves nothing of the kind.
         """
         leg = record.leg.value if record.leg else ""
-        if not leg or any(self._story.find(event, leg, self.number) for event in _FINS):
+        if not leg or self._told(leg) & _FIN_CAME:
             return
         kind: Literal["reset sent", "reset received"] = (
             "reset sent" if record.event == "reset.received" else "reset received"
@@ -134,8 +135,12 @@ class ProxiedSession:
 
     def _is_told(self, end: str) -> bool:
         """Whether the records say by what an end's flow was ended; those of the proxy's own ends need not."""
-        told = {record.event for record in self.records if record.leg and record.leg.value == end}
-        return bool(told & {*_FINS, *RESETS}) or self.ending is not None or end.endswith("leg")
+        ended = bool(self._told(end) & (_FIN_CAME | RESETS))
+        return ended or self.ending is not None or end.endswith("leg")
+
+    def _told(self, leg: str) -> set[str]:
+        """The events that the records of a leg tell."""
+        return {record.event for record in self._story.find(leg=leg, session=self.number)}
 
     def _diagram(self) -> Any:
         self.client.match("ESTABLISHED")  # takes a fresh look
