@@ -12,7 +12,8 @@ import typer
 
 from ..errors import UsageError
 from .app import STEER, app
-from .steering import HERE, Json, ProxyName, Token, Url, client, show
+from .steering import HERE, Json, ProxyName, Token, Url, client
+from .tables import show
 
 _TOXIC_HELP = """Show, add, change and remove toxics of a running proxy: faults in the bytes of one direction.
 

@@ -5,8 +5,6 @@ This module must not know how a request is sent (client.py), nor how arguments b
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,7 @@ import typer
 
 from ..errors import UsageError
 from .app import STEER, app
+from .tables import proxy_row, session_row, show
 
 if TYPE_CHECKING:
     from .client import ApiClient
@@ -61,7 +60,7 @@ def ls(url: Url = HERE, token_file: Token = None, as_json: Json = False) -> None
     Example: finproxy ls --json | jq '.proxies[].listen'
     """
     found = client(url, token_file).ask("GET", "v1", "proxies")
-    rows = [_proxy_row(proxy) for proxy in found["proxies"]]
+    rows = [proxy_row(proxy) for proxy in found["proxies"]]
     show(found, ("proxy", "listen", "upstream", "", "open", "rules", "toxics"), rows, as_json=as_json)
 
 
@@ -75,7 +74,7 @@ def sessions(
     """List the live sessions: ends, states of both legs, bytes, and what is held."""
     path = ("v1", "proxies", proxy, "sessions") if proxy else ("v1", "sessions")
     found = client(url, token_file).ask("GET", *path)
-    rows = [_session_row(session) for session in found["sessions"]]
+    rows = [session_row(session) for session in found["sessions"]]
     headings = ("proxy", "session", "age", "client", "server", "client leg", "server leg")
     show(found, headings, rows, as_json=as_json)
 
@@ -192,47 +191,6 @@ def client(url: str, token_file: Path | None) -> ApiClient:
     return ApiClient(url, token_file)
 
 
-def show(answer: Any, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, as_json: bool) -> None:
-    """Print an answer: as JSON for programs, as a table for people."""
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
-
-
-def _proxy_row(proxy: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        proxy["name"],
-        proxy["listen"],
-        proxy["upstream"],
-        "enabled" if proxy["enabled"] else "disabled",
-        str(proxy["sessions"]["open"]),
-        "; ".join(proxy["rules"]),
-        ", ".join(toxic["name"] for toxic in proxy["toxics"]),
-    )
-
-
-def _session_row(session: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        session["proxy"],
-        str(session["session"]),
-        f"{session['age']:.1f}s",
-        _place(session["client"]),
-        _place(session["server"]),
-        _leg(session["legs"]["client"]),
-        _leg(session["legs"]["server"]),
-    )
-
-
 def _print_rules(answer: dict[str, list[str]]) -> None:
     for rule in answer["rules"]:
         typer.echo(rule)
@@ -255,14 +213,3 @@ def _leg_of(end: str) -> str:
     if leg not in {"client", "server"} or what not in {"", "fin"}:
         raise UsageError(f"expected client.fin or server.fin, found {end!r}")
     return leg
-
-
-def _place(address: list[Any]) -> str:
-    from ..addresses import format_address
-
-    return format_address((address[0], address[1]))
-
-
-def _leg(leg: dict[str, Any]) -> str:
-    held = f", held {leg['held']['for']:.1f}s ({leg['held']['rule']})" if leg["held"] else ""
-    return f"{leg['state']}, {leg['bytes']} B{held}"
