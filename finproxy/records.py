@@ -9,20 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from .legs import Ending, Leg
+
+EVENTS: Final = (
+    "proxy.listening",
+    "session.opened",
+    "session.refused",
+    "fin.received",
+    "fin.overtook",
+    "fin.slipped",
+    "fin.held",
+    "fin.released",
+    "fin.dropped",
+    "fin.sent",
+    "reset.received",
+    "reset.held",
+    "reset.released",
+    "reset.dropped",
+    "reset.sent",
+    "leg.failed",
+    "rule.fired",
+    "rules.changed",
+    "toxics.changed",
+    "session.closed",
+    "session.crashed",
+    "proxy.stopping",
+    "reader.dropped",
+    "records.missed",
+)
+"""All events; the last two only where records are read over the API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that happened.
-
-    `event` is one of ``proxy.listening``, ``session.opened``, ``session.refused``, ``fin.received``,
-    ``fin.held``, ``fin.released``, ``fin.dropped``, ``fin.sent``, ``reset.received``, ``reset.held``,
-    ``reset.released``, ``reset.dropped``, ``reset.sent``, ``leg.failed``, ``rule.fired``,
-    ``rules.changed``, ``toxics.changed``, ``session.closed``, ``session.crashed``, ``proxy.stopping``.
-    """
+    """One thing that happened; `event` is one of `EVENTS`."""
 
     event: str
     t: float

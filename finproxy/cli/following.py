@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..reading import did_you_mean
+from ..records import EVENTS
 from .app import STEER, app
 from .steering import HERE, Json, ProxyName, Token, Url, client
 from .tables import show
@@ -67,7 +69,7 @@ def tail(
     proxy: Annotated[str | None, typer.Argument(help="Only this proxy's records.")] = None,
     session: Annotated[int | None, typer.Option(min=1, help="Only this session's.")] = None,
     event: Annotated[
-        str | None, typer.Option(help="Only this event, such as fin.held; 'fin.' is all that begin so.")
+        str | None, typer.Option(help="Only this event, such as fin.held; fin is all that begin so.")
     ] = None,
     from_start: Annotated[bool, typer.Option("--all", help="Begin with the oldest that is kept.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each record as a line of JSON.")] = False,
@@ -80,15 +82,19 @@ def tail(
 
       finproxy tail                                 everything, of all proxies
 
-      finproxy tail web --event fin.                what becomes of web's FINs
+      finproxy tail web --event fin                 what becomes of web's FINs
 
       finproxy tail web --session 12 --all          one session from its beginning
 
       finproxy tail --json --event session.closed   how they ended
     """
-    query = {"proxy": proxy, "session": session, "event": event, "after": 0 if from_start else None}
+    query = {"session": session, "event": _known_event(event), "after": 0 if from_start else None}
+    api = client(url, token_file)
+    if proxy is not None:
+        # Once only: the stream may outlive the proxy, and wait for it to be created anew.
+        api.ask("GET", "v1", "proxies", proxy)
     try:
-        for record in client(url, token_file).follow(query):
+        for record in api.follow({"proxy": proxy, **query}):
             typer.echo(json.dumps(record) if as_json else _line(record))
     except KeyboardInterrupt:
         return
@@ -144,6 +150,19 @@ def update_toxic(
 def remove_toxic(proxy: ProxyName, toxic: ToxicName, url: Url = HERE, token_file: Token = None) -> None:
     """Remove a toxic; what it kept back goes on, in order."""
     client(url, token_file).ask("DELETE", "proxies", proxy, "toxics", toxic)
+
+
+def _known_event(text: str | None) -> str | None:
+    """An event, or what some begin with, as the API takes it; a misspelt one would be waited for for ever."""
+    if text is None or text in EVENTS:
+        return text
+    beginnings = sorted({event.partition(".")[0] for event in EVENTS})
+    if (beginning := text.removesuffix(".")) not in beginnings:
+        raise UsageError(
+            f"--event: expected {', '.join(beginnings)} or one of {', '.join(EVENTS)}, found {text!r}"
+            f"{did_you_mean(text, (*beginnings, *EVENTS))}"
+        )
+    return f"{beginning}."
 
 
 def _attributes(texts: list[str] | None) -> dict[str, Any]:

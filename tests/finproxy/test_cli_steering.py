@@ -96,21 +96,18 @@ def next_event(follower: subprocess.Popen[str]) -> str:
 
 
 def test_records_are_followed_also_when_finproxy_is_started_anew() -> None:
-    with (
-        free_port() as port,
-        serving(port=port) as served,
-        following(served, "--event", "proxy.") as follower,
-    ):
+    with free_port() as port, serving(port=port) as served:
         served.says("create", "web", "0", "9")
-        assert next_event(follower) == "proxy.listening"
-        served.stop()
-        assert next_event(follower) == "proxy.stopping"
-        with serving(port=port) as again:
-            again.says("create", "web", "0", "9")
-            assert next_event(follower) == "records.missed"
+        with following(served, "--event", "proxy") as follower:
             assert next_event(follower) == "proxy.listening"
-            follower.send_signal(signal.SIGINT)
-            assert follower.wait(30) == 0
+            served.stop()
+            assert next_event(follower) == "proxy.stopping"
+            with serving(port=port) as again:
+                again.says("create", "web", "0", "9")
+                assert next_event(follower) == "records.missed"
+                assert next_event(follower) == "proxy.listening"
+                follower.send_signal(signal.SIGINT)
+                assert follower.wait(30) == 0
 
 
 def test_an_act_is_done_to_the_leg_that_is_named(served: Served, upstream: socket.socket) -> None:
@@ -141,6 +138,9 @@ def test_deleting_ends_sessions_and_refuses_later_clients(served: Served, upstre
     [
         (["rule", "ls", "none"], 2, "there is no proxy 'none'"),
         (["kill", "none", "1"], 2, "there is no proxy 'none'"),
+        (["tail", "none"], 2, "there is no proxy 'none'"),
+        (["tail", "--event", "fin.hold"], 2, "found 'fin.hold'; did you mean 'fin.held'?"),
+        (["tail", "--event", "finn"], 2, "found 'finn'; did you mean 'fin'?"),
         (["hold", "none", "1", "client.rst"], 2, "expected client.fin or server.fin"),
         (["toxic", "add", "none", "-t", "noop", "-a", "x"], 2, "expected NAME=VALUE"),
         (["create", "web", "0", "80:81:82"], 2, "expected PORT, HOST:PORT or [IPv6]:PORT"),

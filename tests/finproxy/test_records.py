@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+import finproxy
 from finproxy.legs import Ending, FlowEnd, FlowEnding, Leg, Loss, Relayed
-from finproxy.records import Record, ending_fields
+from finproxy.records import EVENTS, Record, ending_fields
 
 
 def test_a_record_is_flat_and_tells_its_time_twice() -> None:
@@ -30,6 +33,13 @@ def test_what_is_not_known_is_left_out_and_what_is_none_in_the_fields_is_not() -
 
 def test_the_proxys_name_comes_before_the_session() -> None:
     assert list(Record("x", 0, 0, "web", 3).as_dict()) == ["t", "at", "proxy", "session", "event"]
+
+
+def test_the_events_are_those_that_the_sources_record() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(finproxy.__file__).parent.rglob("*.py")]
+    calls = re.findall(r'(?:[Rr]ecord|report|_text)\([^()"]*?f?"([a-z{}.]+\.[a-z]+)"', "".join(sources))
+    recorded = {call.replace("{end.noun}", noun) for call in calls for noun in ("fin", "reset")}
+    assert recorded == set(EVENTS)
 
 
 ENDING = Ending(
