@@ -100,6 +100,12 @@ class Endpoint:
         return "reset" if self.ended in (FlowEnd.RESET, FlowEnd.FAILED) else "fin"
 
     @property
+    def waiting(self) -> InPlay | None:
+        """What is done to its end when it comes; None once it has come, or is not waited for any more."""
+        flowing = self.flow_state is FlowState.FLOWING and not self.has_come
+        return self.armed if flowing else None
+
+    @property
     def has_come(self) -> bool:
         """Whether the end of its flow has come, if only as a segment that is kept out."""
         return self.kept_out or self.ended is not FlowEnd.OPEN

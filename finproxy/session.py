@@ -14,7 +14,7 @@ from . import events, rules
 from .endpoint import Kept
 from .errors import FinproxyError
 from .legs import Connection, Ending, Leg, LegIO
-from .rulebook import RuleBook
+from .rulebook import InPlay, RuleBook
 from .shell import Shell, Surroundings
 from .transitions import FlowState, LegState
 
@@ -59,7 +59,11 @@ class Session:
 
     def armed(self, leg: Leg) -> bool:
         """Whether an action waits for the end of this endpoint's flow to come."""
-        return self._shell.engine.endpoint(leg).armed is not None
+        return self.waiting(leg) is not None
+
+    def waiting(self, leg: Leg) -> InPlay | None:
+        """What waits for the end of this endpoint's flow to come."""
+        return self._shell.engine.endpoint(leg).waiting
 
     @property
     def ending(self) -> Ending | None:
@@ -116,7 +120,7 @@ class Session:
             NotHeldError: nothing of it is held.
         """
         end = self._shell.engine.endpoint(leg)
-        if self.ending or (end.kept is None and not (end.armed and end.armed.requested)):
+        if self.ending or (end.kept is None and not (end.waiting and end.waiting.requested)):
             raise NotHeldError(
                 f"session {self.number}: nothing of the {leg} is held "
                 f"(its flow is {end.flow_state.value}); see which ends are held before releasing one"

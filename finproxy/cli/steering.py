@@ -12,7 +12,7 @@ import typer
 
 from ..errors import UsageError
 from .app import STEER, app
-from .tables import proxy_row, session_row, show
+from .tables import hold_line, proxy_row, release_line, released_line, session_row, show
 
 if TYPE_CHECKING:
     from .client import ApiClient
@@ -84,7 +84,9 @@ def hold(
     proxy: ProxyName, session: SessionNumber, end: End, url: Url = HERE, token_file: Token = None
 ) -> None:
     """Hold the end of an endpoint's flow when it comes: finproxy hold web 12 server.fin."""
-    client(url, token_file).ask("POST", *_session(proxy, session), "hold", body={"leg": _leg_of(end)})
+    leg = _leg_of(end)
+    now = client(url, token_file).ask("POST", *_session(proxy, session), "hold", body={"leg": leg})
+    typer.echo(hold_line(now, leg))
 
 
 @app.command(rich_help_panel=STEER)
@@ -95,17 +97,17 @@ def release(
     url: Url = HERE,
     token_file: Token = None,
 ) -> None:
-    """Let go what is held: of a proxy, of a session, or one end."""
+    """Let go what is held: of a proxy, of a session, or one end; call off a session's hold that waits."""
     api = client(url, token_file)
     if session is None:
         done = api.ask("POST", "v1", "proxies", proxy, "release")
-        typer.echo(f"released {done['released']} held ends")
+        typer.echo(released_line(proxy, done["released"]))
         return
-    legs = [_leg_of(end)] if end else _held(api.ask("GET", *_session(proxy, session)))
-    if not legs:
-        raise UsageError(f"expected a held end of session {session} of {proxy}, found none")
-    for leg in legs:
+    named = [_leg_of(end)] if end else []
+    before = api.ask("GET", *_session(proxy, session))
+    for leg in named or _to_release(before):
         api.ask("POST", *_session(proxy, session), "release", body={"leg": leg})
+        typer.echo(release_line(before, leg))
 
 
 @app.command(rich_help_panel=STEER)
@@ -204,8 +206,19 @@ def _rules(proxy: str) -> tuple[str, ...]:
     return "v1", "proxies", proxy, "rules"
 
 
-def _held(session: dict[str, Any]) -> list[str]:
-    return [name for name, leg in session["legs"].items() if leg["held"] or leg["armed"]]
+def _to_release(session: dict[str, Any]) -> list[str]:
+    legs = [name for name, leg in session["legs"].items() if leg["held"] or _asked_for(leg)]
+    if not legs:
+        proxy, number = session["proxy"], session["session"]
+        raise UsageError(
+            f"expected a held end of session {number} of {proxy}, found none; "
+            f"'finproxy sessions {proxy}' lists what is held"
+        )
+    return legs
+
+
+def _asked_for(leg: dict[str, Any]) -> bool:
+    return leg["waiting"] is not None and bool(leg["waiting"]["rule"] == "request")
 
 
 def _leg_of(end: str) -> str:

@@ -84,6 +84,39 @@ def session_row(session: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def hold_line(session: dict[str, Any], leg: str) -> str:
+    """What a hold that was asked for has come to."""
+    if session["legs"].get(leg, {}).get("held"):
+        return f"{_named(session)}: the {_end(session, leg)} is held, until it is released"
+    return f"{_named(session)}: the {leg}'s FIN will be held when it comes"
+
+
+def release_line(before: dict[str, Any], leg: str) -> str:
+    """What a release has done to a session that was like this."""
+    was = before["legs"].get(leg, {})
+    if waiting := was.get("waiting"):
+        off = f"'{waiting['action']}' of the {leg}'s FIN is called off"
+        return f"{_named(before)}: {off}; nothing was held"
+    held = f" after {was['held']['for']:.1f}s" if was.get("held") else ""
+    return f"{_named(before)}: the {_end(before, leg)} was let go{held}"
+
+
+def released_line(proxy: str, count: int) -> str:
+    """How much of a proxy was let go."""
+    if count:
+        return f"released {count} held end{'s' if count > 1 else ''}"
+    return f"nothing of {proxy} is held; 'finproxy release {proxy} SESSION' calls off a hold that waits"
+
+
+def _named(session: dict[str, Any]) -> str:
+    return f"session {session['session']} of {session['proxy']}"
+
+
+def _end(session: dict[str, Any], leg: str) -> str:
+    aborted = session["legs"].get(leg, {}).get("state") == "aborted"
+    return f"{leg}'s {'RST' if aborted else 'FIN'}"
+
+
 def _place(address: list[Any]) -> str:
     from ..addresses import format_address
 
@@ -92,4 +125,5 @@ def _place(address: list[Any]) -> str:
 
 def _leg(leg: dict[str, Any]) -> str:
     held = f", held {leg['held']['for']:.1f}s ({leg['held']['rule']})" if leg["held"] else ""
-    return f"{leg['state']}, {leg['bytes']} B{held}"
+    waiting = f", {leg['waiting']['action']} when its FIN comes" if leg["waiting"] else ""
+    return f"{leg['state']}, {leg['bytes']} B{held}{waiting}"

@@ -45,15 +45,53 @@ def test_a_session_is_listed_held_released_and_killed(served: Served, upstream: 
         assert "web" in served.says("ls")
         assert "open, 1 B" in served.says("sessions")
 
-        served.says("hold", "web", "1", "client.fin")
+        said = served.says("hold", "web", "1", "client.fin")
+        assert said == "session 1 of web: the client's FIN will be held when it comes\n"
+        assert "open, 1 B, hold when its FIN comes" in served.says("sessions")
         client.shutdown(socket.SHUT_WR)
-        served.says("release", "web", "1")
+        wait_until_held(served)
+        assert ", held " in served.says("sessions")
+        assert "the client's FIN is held, until" in served.says("hold", "web", "1", "client.fin")
+        assert "session 1 of web: the client's FIN was let go after " in served.says("release", "web", "1")
         server.settimeout(30)
         assert server.recv(1) == b""
 
         served.says("kill", "web", "1", "--reset")
         with pytest.raises(ConnectionResetError):
             client.recv(1)
+
+
+def test_a_release_before_the_end_has_come_calls_the_hold_off(
+    served: Served, upstream: socket.socket
+) -> None:
+    listen = served.says("create", "web", "0", f"127.0.0.1:{upstream.getsockname()[1]}")
+    with connect(listen) as client, upstream.accept()[0] as server:
+        served.says("hold", "web", "1", "client.fin")
+        assert "nothing of web is held; 'finproxy release web SESSION'" in served.says("release", "web")
+        said = served.says("release", "web", "1")
+        assert said == "session 1 of web: 'hold' of the client's FIN is called off; nothing was held\n"
+        assert "when its FIN comes" not in served.says("sessions", "web")
+        again = served.run("release", "web", "1")
+        assert (again.returncode, "'finproxy sessions web' lists" in again.stderr) == (2, True)
+
+        client.shutdown(socket.SHUT_WR)
+        server.settimeout(30)
+        assert server.recv(1) == b""
+
+
+def test_everything_that_is_held_is_released(served: Served, upstream: socket.socket) -> None:
+    to = f"127.0.0.1:{upstream.getsockname()[1]}"
+    listen = served.says("create", "web", "0", to, "--rule", "client.fin -> hold")
+    with connect(listen) as client, upstream.accept()[0]:
+        client.shutdown(socket.SHUT_WR)
+        wait_until_held(served)
+        assert served.says("release", "web") == "released 1 held end\n"
+
+
+def wait_until_held(served: Served) -> None:
+    """Follow the records until an end is held."""
+    with following(served, "--event", "fin.held") as follower:
+        assert next_event(follower) == "fin.held"
 
 
 def test_rules_are_added_listed_and_removed(served: Served) -> None:

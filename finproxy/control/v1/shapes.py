@@ -80,6 +80,13 @@ class Held(Struct, frozen=True, rename={"seconds": "for"}):
     seconds: float
 
 
+class Waiting(Struct, frozen=True):
+    """What is done to an end when it comes: by which rule, or by request."""
+
+    rule: str
+    action: str
+
+
 class LegShape(Struct, frozen=True):
     """One leg, and the end of the flow that comes from its endpoint."""
 
@@ -88,6 +95,7 @@ class LegShape(Struct, frozen=True):
     bytes: int
     held: Held | None
     armed: Annotated[bool, Meta(description="An action waits for the end to come.")]
+    waiting: Annotated[Waiting | None, Meta(description="That action; null where there is none.")]
     tcp: Annotated[str | None, Meta(description="The kernel's state of the proxy's end of this leg.")]
 
 

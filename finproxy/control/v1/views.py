@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from ...legs import Leg
+from ...notation import format_action
 from ...records import Record
 from ...rules import Rule
 from ...session import Session
@@ -96,12 +97,13 @@ def _closed(managed: Managed, number: int, known: list[Numbered[Record]]) -> sha
 
 
 def _leg(live: Session, leg: Leg) -> shapes.LegShape:
-    kept = live.kept(leg)
+    kept, waiting = live.kept(leg), live.waiting(leg)
     return shapes.LegShape(
         state=live.leg_state(leg).value,
         flow=live.flow_state(leg).value,
         bytes=live.bytes_from(leg),
         held=shapes.Held(kept.by.name, round(live.age - kept.since, 6)) if kept else None,
         armed=live.armed(leg),
+        waiting=shapes.Waiting(waiting.name, format_action(waiting.rule.action)) if waiting else None,
         tcp=live.tcp_state(leg),
     )

@@ -158,13 +158,19 @@ async def test_holding_keeps_an_end_that_has_not_come_and_everything_can_be_rele
         client, server = await served.pair("web", upstream)
         await served.story.until("session.opened")
         held = await served.client.post("/v1/proxies/web/sessions/1/hold", json={"leg": "client"})
-        assert held.json()["legs"]["client"]["armed"] is True
+        leg = held.json()["legs"]["client"]
+        assert (leg["armed"], leg["waiting"]) == (True, {"rule": "request", "action": "hold"})
         client.fin()
         await served.story.until("fin.held")
+        assert (await served.client.get("/v1/sessions")).json()["sessions"][0]["legs"]["client"][
+            "armed"
+        ] is False
         released = await served.client.post("/v1/proxies/web/release")
 
         assert released.json() == {"released": 1}
         assert await server.read_until_eof() == b""
+        again = await served.client.post("/v1/proxies/web/sessions/1/release", json={"leg": "client"})
+        assert again.status_code == 409
 
 
 async def test_an_action_is_carried_out_at_once() -> None:
