@@ -5,7 +5,18 @@ what does the work. Importing it must stay cheap enough for `--help`; what a com
 it. (The annotations are read by typer at run time, so what they name is imported at the top.)
 """
 
-from . import agent, auditing, following, running, serving, steering, watching
+from . import agent, auditing, following, running, serving, steering, toxics, watching
 from .app import app, main
 
-__all__ = ["agent", "app", "auditing", "following", "main", "running", "serving", "steering", "watching"]
+__all__ = [
+    "agent",
+    "app",
+    "auditing",
+    "following",
+    "main",
+    "running",
+    "serving",
+    "steering",
+    "toxics",
+    "watching",
+]

@@ -6,7 +6,7 @@ be a fault that never comes. This module must not know where descriptions come f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -32,6 +32,19 @@ def described(
             f"expected a toxic of one of the types {', '.join(KINDS)}, found '{kind}'"
             f"{did_you_mean(kind, KINDS)}"
         )
+    check_names(kind, attributes)
+    if kind == "fin" and not attributes:
+        raise ToxicError("expected the attribute 'rule' of a fin toxic, found none")
+    # The kind itself checks the values, whatever their types are.
+    return Toxic(name or f"{kind}_{stream}", stream, KINDS[kind](**attributes), toxicity)
+
+
+def check_names(kind: str, attributes: Iterable[str]) -> None:
+    """See that a toxic of this type has these attributes.
+
+    Raises:
+        ToxicError: it has not.
+    """
     known = [f.name for f in fields(KINDS[kind])]
     for attribute in attributes:
         if attribute not in known:
@@ -39,7 +52,3 @@ def described(
                 f"expected {', '.join(known) or 'no attribute'} of a {kind} toxic, found '{attribute}'"
                 f"{did_you_mean(attribute, known)}"
             )
-    if kind == "fin" and not attributes:
-        raise ToxicError("expected the attribute 'rule' of a fin toxic, found none")
-    # The kind itself checks the values, whatever their types are.
-    return Toxic(name or f"{kind}_{stream}", stream, KINDS[kind](**attributes), toxicity)

@@ -115,6 +115,40 @@ def test_toxics_are_added_changed_listed_and_removed(served: Served) -> None:
     assert served.json("toxic", "ls", "web") == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["-t", "latency", "-a", "lat=3"],
+            "expected latency, jitter of a latency toxic, found 'lat'; did you",
+        ),
+        (["-t", "latncy"], "limit_data, noop, fin, found 'latncy'; did you mean 'latency'?"),
+        (
+            ["-t", "latency", "-a", "latency=3s"],
+            "expected a whole number of 64 bits as 'latency', found '3s'",
+        ),
+        (["-t", "fin"], "expected the attribute 'rule' of a fin toxic"),
+    ],
+)
+def test_a_toxic_that_cannot_be_meant_is_refused_as_in_a_file(
+    served: Served, arguments: list[str], message: str
+) -> None:
+    served.says("create", "web", "0", "9")
+    done = served.run("toxic", "add", "web", *arguments)
+
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    assert served.json("toxic", "ls", "web") == []
+
+
+def test_a_misspelt_attribute_changes_no_toxic(served: Served) -> None:
+    served.says("create", "web", "0", "9")
+    served.says("toxic", "add", "web", "-t", "latency", "-a", "latency=9", "-n", "slow")
+    done = served.run("toxic", "update", "web", "slow", "-a", "jiter=3", "-a", "latency=1")
+
+    assert (done.returncode, "found 'jiter'; did you mean 'jitter'?" in done.stderr) == (2, True), done.stderr
+    assert served.json("toxic", "ls", "web")[0]["attributes"] == {"latency": 9, "jitter": 0}
+
+
 @contextmanager
 def following(served: Served, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A ``finproxy tail`` in a process of its own: only a signal ends it."""
