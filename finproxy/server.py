@@ -129,7 +129,11 @@ class Proxy:
         """
         parsed = tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in rules)
         if new := [str(r) for r in parsed if r.at_wire and r not in self.settings.rules]:
-            raise WireError(f"'{new[0]}' cannot be added to a running proxy", "open a proxy with it instead")
+            raise WireError(
+                f"'{new[0]}' cannot be added to a running proxy: segments can only be kept out from a "
+                "session's beginning on, for which its listening socket is prepared before clients connect",
+                f"open a proxy with it instead: finproxy create NAME LISTEN UPSTREAM --rule '{new[0]}'",
+            )
         self.settings = replace(self.settings, rules=parsed)
         self._fixed_book = _book_without_chance(parsed)
         self._record("rules.changed", rules=[str(rule) for rule in parsed])

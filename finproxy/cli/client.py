@@ -20,6 +20,7 @@ from ..errors import FinproxyError, UsageError
 _PATIENCE: Final = 30.0
 _SILENCE: Final = 60.0
 """Seconds without even a sign of life, after which a stream is taken up anew."""
+_TOKEN_OPTIONS: Final = "--token-file or FINPROXY_TOKEN_FILE"
 _CANNOT_BE_MEANT: Final = frozenset({400, 404, 405})
 
 
@@ -139,6 +140,9 @@ def _refused(status: int, text: bytes) -> FinproxyError:
         sentence = problem["error"]
     except (ValueError, KeyError, TypeError):
         return FinproxyError(f"expected an answer of finproxy, found status {status}: {text[:200]!r}")
-    if problem.get("what_to_do") and problem["what_to_do"] not in sentence:
+    if status == 401:
+        # The API names the server's option; here it has another name.
+        sentence += f", found {problem.get('found')}; name the file that contains it with {_TOKEN_OPTIONS}"
+    elif problem.get("what_to_do") and problem["what_to_do"] not in sentence:
         sentence += f"; {problem['what_to_do']}"
     return UsageError(sentence) if status in _CANNOT_BE_MEANT else FinproxyError(sentence)

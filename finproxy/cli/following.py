@@ -14,13 +14,15 @@ from ..errors import UsageError
 from ..reading import did_you_mean
 from ..records import EVENTS
 from .app import STEER, app
-from .steering import HERE, Token, Url, client
+from .steering import HERE, Token, Url, client, session_number
 
 
 @app.command(rich_help_panel=STEER)
 def tail(
     proxy: Annotated[str | None, typer.Argument(help="Only this proxy's records.")] = None,
-    session: Annotated[int | None, typer.Option(min=1, help="Only this session's.")] = None,
+    session: Annotated[
+        int | None, typer.Option(metavar="SESSION", parser=session_number, help="Only this session's.")
+    ] = None,
     event: Annotated[
         str | None, typer.Option(help="Only this event, such as fin.held; fin is all that begin so.")
     ] = None,

@@ -17,6 +17,16 @@ from .tables import hold_line, proxy_row, release_line, released_line, session_r
 if TYPE_CHECKING:
     from .client import ApiClient
 
+
+def session_number(text: str) -> int:
+    """The number of a session. Not left to typer, whose complaint does not show what was given."""
+    if not text.isdecimal() or not 0 < len(text) < 19 or not int(text):
+        raise UsageError(
+            f"expected the number of a session, such as 12, found {text!r}; finproxy sessions lists them"
+        )
+    return int(text)
+
+
 Url = Annotated[
     str, typer.Option("--url", envvar="FINPROXY_URL", help="Where the API is.", show_default=True)
 ]
@@ -27,7 +37,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 ProxyName = Annotated[
     str, typer.Argument(metavar="PROXY", help="The name of a proxy; finproxy ls lists them.")
 ]
-SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", min=1, help="finproxy sessions lists them.")]
+SessionNumber = Annotated[
+    int, typer.Argument(metavar="SESSION", parser=session_number, help="finproxy sessions lists them.")
+]
 End = Annotated[str, typer.Argument(metavar="END", help="client.fin or server.fin.")]
 HERE = "http://127.0.0.1:8474"
 
@@ -92,7 +104,9 @@ def hold(
 @app.command(rich_help_panel=STEER)
 def release(
     proxy: ProxyName,
-    session: Annotated[int | None, typer.Argument(min=1, help="Only this session's.")] = None,
+    session: Annotated[
+        int | None, typer.Argument(metavar="SESSION", parser=session_number, help="Only this session's.")
+    ] = None,
     end: Annotated[str | None, typer.Argument(help="Only this end: client.fin or server.fin.")] = None,
     url: Url = HERE,
     token_file: Token = None,

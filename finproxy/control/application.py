@@ -76,7 +76,13 @@ def application(
 async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
     if not scope["path"].startswith("/v1"):
         return await not_found(scope, receive, send)
-    raise Refusal(404, "there is no such path", found=scope["path"], what_to_do="see /v1/docs")
+    raise Refusal(
+        404,
+        "there is no such path",
+        expected="one of the paths that /v1/docs lists",
+        found=scope["path"],
+        what_to_do="see /v1/docs",
+    )
 
 
 class _Fixed:

@@ -6,9 +6,10 @@ closed; what is done to one name goes in turn. This module must not know HTTP, n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import islice
 
 import trio
 
@@ -27,6 +28,10 @@ from .places import listening_place, upstream_place
 
 class UnknownProxyError(FinproxyError):
     """There is no proxy of that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, ", ".join(islice(known, 20))
+        super().__init__(f"there is no proxy '{name}'; there are: {self.known or 'none'}")
 
 
 class NameTakenError(FinproxyError):
@@ -68,8 +73,7 @@ class Proxies:
             UnknownProxyError: there is none.
         """
         if name not in self._by_name:
-            known = ", ".join(sorted(self._by_name)[:20]) or "none"
-            raise UnknownProxyError(f"there is no proxy '{name}'; there are: {known}")
+            raise UnknownProxyError(name, sorted(self._by_name))
         return self._by_name[name]
 
     # --- changing -----------------------------------------------------------------------------------

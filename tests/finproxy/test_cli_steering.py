@@ -209,7 +209,18 @@ def test_deleting_ends_sessions_and_refuses_later_clients(served: Served, upstre
     ("arguments", "code", "message"),
     [
         (["rule", "ls", "none"], 2, "there is no proxy 'none'"),
-        (["kill", "none", "1"], 2, "there is no proxy 'none'"),
+        (
+            ["kill", "none", "1"],
+            2,
+            "there is no proxy 'none'; there are: none; name one of those that 'finpro",
+        ),
+        (
+            ["hold", "web", "abc", "client.fin"],
+            2,
+            "expected the number of a session, such as 12, found 'abc'",
+        ),
+        (["release", "web", "0"], 2, "expected the number of a session, such as 12, found '0'"),
+        (["tail", "--session", "x"], 2, "expected the number of a session, such as 12, found 'x'"),
         (["tail", "none"], 2, "there is no proxy 'none'"),
         (["tail", "--event", "fin.hold"], 2, "found 'fin.hold'; did you mean 'fin.held'?"),
         (["tail", "--event", "finn"], 2, "found 'finn'; did you mean 'fin'?"),
@@ -224,6 +235,18 @@ def test_what_cannot_be_meant_exits_2(served: Served, arguments: list[str], code
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_proxy_does_not_have_is_said_with_the_command_that_helps(served: Served) -> None:
+    served.says("create", "web", "0", "9")
+    session = served.run("hold", "web", "12", "client.fin")
+    rule = served.run("rule", "rm", "web", "client.fin -> drop")
+    wire = served.run("rule", "add", "web", "client.fin -> hold at wire")
+
+    assert "there is no session 12 of web; 'finproxy sessions web'" in session.stderr
+    assert "there is no rule 'client.fin -> drop' of web; 'finproxy rule ls web'" in rule.stderr
+    assert "prepared before clients connect; open a proxy with it instead: finproxy create" in wire.stderr
+    assert [done.returncode for done in (session, rule, wire)] == [2, 2, 1]
 
 
 def test_where_nobody_answers_the_command_says_what_to_do() -> None:
@@ -260,7 +283,10 @@ def test_a_file_says_where_the_api_is_and_for_whom_and_what_toxics_there_are(tmp
         (toxic,) = served.json("toxic", "ls", "web", "--token-file", str(token))
         assert (toxic["name"], toxic["attributes"]) == ("latency_downstream", {"latency": 9, "jitter": 0})
         refused = served.run("toxic", "ls", "web")
-        assert (refused.returncode, "asks for its token" in refused.stderr) == (1, True)
+        said = (
+            "asks for its token, found no token; name the file that contains it with --token-file or FINPROXY"
+        )
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
 
 
 def test_a_file_of_toxiproxy_that_cannot_be_meant_exits_2(tmp_path: Path) -> None:

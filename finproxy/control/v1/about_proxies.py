@@ -97,7 +97,13 @@ class AboutProxies:
         def remove(there: tuple[Rule, ...]) -> tuple[Rule, ...]:
             if rule not in there:
                 known = " or ".join(f"'{one}'" for one in there) or "no rule: there is none"
-                raise Refusal(404, "there is no such rule", expected=known, found=str(rule))
+                raise Refusal(
+                    404,
+                    f"there is no rule '{rule}' of {path.proxy}",
+                    expected=known,
+                    found=str(rule),
+                    what_to_do=f"'finproxy rule ls {path.proxy}' or GET of the same path lists them",
+                )
             place = there.index(rule)
             return there[:place] + there[place + 1 :]
 

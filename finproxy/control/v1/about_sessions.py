@@ -104,5 +104,5 @@ def _no_session(managed: Managed, number: int) -> Refusal:
         f"there is no session {number} of {managed.name}",
         expected=f"one of those that live: {live}",
         found=str(number),
-        what_to_do=f"look them up at /v1/proxies/{managed.name}/sessions",
+        what_to_do=f"'finproxy sessions {managed.name}' or /v1/proxies/{managed.name}/sessions lists them",
     )

@@ -16,7 +16,6 @@ from ...wire.technique import WireError
 from ..proxies import NameTakenError, StoppingError, UnknownProxyError
 
 _STATUS: Final[list[tuple[type[FinproxyError], int]]] = [
-    (UnknownProxyError, 404),
     (NameTakenError, 409),
     (NotHeldError, 409),
     (ListenError, 409),
@@ -29,12 +28,24 @@ _STATUS: Final[list[tuple[type[FinproxyError], int]]] = [
 
 def explain(error: FinproxyError) -> Refusal:
     """A refusal that says what an error of finproxy says: expected this, found that; do so."""
+    if isinstance(error, UnknownProxyError):
+        return _unknown_proxy(error)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     text = str(error)
     if match := re.search(r"(?s)expected (.*?), found (.*?)(?:; (.*?))?(?:\n|$)", text):
         return Refusal(status, text, expected=match[1], found=match[2], what_to_do=match[3] or "")
     found, _, what_to_do = text.partition("; ")
     return Refusal(status, text, found=found, what_to_do=what_to_do)
+
+
+def _unknown_proxy(error: UnknownProxyError) -> Refusal:
+    return Refusal(
+        404,
+        str(error),
+        expected=f"one of {error.known}" if error.known else "no name: there is no proxy",
+        found=error.name,
+        what_to_do="name one of those that 'finproxy ls' or /v1/proxies lists, or create it",
+    )
 
 
 def cannot_be_meant(where: str, why: str) -> Refusal:

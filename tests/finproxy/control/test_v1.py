@@ -282,10 +282,17 @@ async def test_the_token_is_asked_for_everywhere_but_at_the_health_check(tmp_pat
 async def test_what_a_path_does_not_know_is_said() -> None:
     async with serving() as served:
         unknown = await served.client.get("/v1/nothing")
+        nobody = (await served.client.get("/v1/proxies/web")).json()
+        await served.create("api", UPSTREAM)
+        other = (await served.client.get("/v1/proxies/web")).json()
         method = await served.client.delete("/v1/proxies")
         number = await served.client.get("/v1/proxies/web/sessions/x")
 
     assert unknown.status_code == 404
+    assert all(unknown.json().values())
+    assert (nobody["expected"], nobody["found"]) == ("no name: there is no proxy", "web")
+    assert (other["expected"], other["found"]) == ("one of api", "web")
+    assert "create it" in other["what_to_do"]
     assert (method.status_code, method.headers["allow"]) == (405, "GET, POST")
     assert number.status_code == 400
 
