@@ -69,5 +69,6 @@ ACTIONS = (
 FOOTNOTE = (
     "connect, bytes, after and idle are moments. Fired before the end has come, relay, delay, hold, drop, "
     "reorder and simultaneous wait for it: 'client.bytes 100 -> drop' drops the FIN of a client that has "
-    "sent 100 bytes. What is held is let go by the library, or by SIGUSR1: all of it."
+    "sent 100 bytes. What is held is let go by 'finproxy release', the API (/v1/proxies/PROXY/release) or "
+    "the library; SIGUSR1 lets go all of it."
 )

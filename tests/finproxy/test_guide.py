@@ -24,3 +24,10 @@ def test_every_trigger_and_every_action_has_an_entry() -> None:
 
     assert triggers == set(get_args(rules.Trigger))
     assert actions == set(get_args(rules.Action))
+
+
+@pytest.mark.parametrize("way", ["'finproxy release'", "/v1/proxies/PROXY/release", "library", "SIGUSR1"])
+def test_it_ends_with_every_way_to_let_go_what_is_held(way: str) -> None:
+    held = guide.FOOTNOTE.partition("What is held")[2]
+
+    assert way in held
