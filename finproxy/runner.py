@@ -20,7 +20,7 @@ from .opening import serve
 from .records import Observer
 from .server import Proxy
 from .settings import Settings
-from .units import format_duration
+from .units import counted, format_duration
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _RELEASES = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
@@ -82,7 +82,9 @@ async def _until_a_stop(
             return
         released = sum([await proxy.release_all() for proxy in running()])
         if not output.quiet:
-            output.console.print(f"released {released} held ends" if released else "nothing is held")
+            output.console.print(
+                f"released {counted(released, 'held end')}" if released else "nothing is held"
+            )
 
 
 async def _second_stop(signals: AsyncIterator[int], stopping: trio.CancelScope) -> None:
@@ -97,7 +99,7 @@ async def _stop(running: Sequence[Proxy], output: Output, *, at_once: bool = Fal
     if live and not at_once and not output.quiet:
         grace = max(proxy.settings.grace for proxy in running)
         output.console.print(
-            f"stopping: {live} live sessions have up to {format_duration(grace)} to finish; "
+            f"stopping: {counted(live, 'live session')} may take up to {format_duration(grace)} to finish; "
             "a second signal aborts them at once"
         )
     async with trio.open_nursery() as nursery:
@@ -108,7 +110,9 @@ async def _stop(running: Sequence[Proxy], output: Output, *, at_once: bool = Fal
 async def _stop_one(proxy: Proxy, output: Output, grace: float | None) -> None:
     aborted = await proxy.stop(grace)
     if aborted:
-        output.console.print(f"{_name(proxy)}: aborted {len(aborted)} sessions that had not finished")
+        output.console.print(
+            f"{_name(proxy)}: aborted {counted(len(aborted), 'session')} that had not finished"
+        )
 
 
 def announce(running: Sequence[Proxy], output: Output) -> None:

@@ -33,6 +33,11 @@ def format_duration(seconds: float) -> str:
     return "".join(parts)
 
 
+def counted(number: int, what: str) -> str:
+    """``1 session``, ``2 sessions``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def parse_size(text: str) -> int:
     """Bytes from ``1000`` or ``64KiB``."""
     return read_whole(text, read_size)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from ..units import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -104,7 +106,7 @@ def release_line(before: dict[str, Any], leg: str) -> str:
 def released_line(proxy: str, count: int) -> str:
     """How much of a proxy was let go."""
     if count:
-        return f"released {count} held end{'s' if count > 1 else ''}"
+        return f"released {counted(count, 'held end')}"
     return f"nothing of {proxy} is held; 'finproxy release {proxy} SESSION' calls off a hold that waits"
 
 

@@ -198,7 +198,7 @@ def test_sigterm_lets_a_session_finish_and_accepts_no_other(upstream: socket.soc
         said = run.finish()
 
     assert run.process.returncode == 0
-    assert "1 live sessions have up to 30s to finish" in said
+    assert "1 live session may take up to 30s to finish" in said
     assert "aborted" not in said
 
 
@@ -214,7 +214,7 @@ def test_sigterm_aborts_what_has_not_finished_when_the_grace_is_over(upstream: s
             client.recv(1)
 
     assert run.process.returncode == 0
-    assert "aborted 1 sessions" in said
+    assert "aborted 1 session" in said
 
 
 def test_a_second_signal_is_immediate(upstream: socket.socket) -> None:
@@ -225,7 +225,7 @@ def test_a_second_signal_is_immediate(upstream: socket.socket) -> None:
         said = run.finish(signal.SIGINT)
 
     assert run.process.returncode == 0
-    assert "aborted 1 sessions" in said
+    assert "aborted 1 session" in said
 
 
 def test_several_proxies_run_from_one_file(upstream: socket.socket, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_sigusr1_lets_go_everything_that_is_held(upstream: socket.socket) -> Non
         server.shutdown(socket.SHUT_WR)
         said = run.finish(signal.SIGTERM)
 
-    assert "released 1 held ends" in said
+    assert "released 1 held end" in said
 
 
 def test_help_begins_with_what_a_newcomer_needs() -> None:
