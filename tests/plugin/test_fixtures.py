@@ -11,6 +11,8 @@ pytestmark = needs_linux
 
 def test_a_program_and_a_proxy_in_front_of_it(runs: Runs) -> None:
     done = runs("""
+import os
+
 def test_echo(echo, fin_proxy):
     proxy = fin_proxy(echo)
     with proxy.connect() as client:
@@ -22,7 +24,8 @@ def test_echo(echo, fin_proxy):
     assert str(proxy.session.judge_data().kind) == "complete"
     proxy.session.client.check("ESTABLISHED > FIN-WAIT-1 > FIN-WAIT-2 > TIME-WAIT")
     proxy.session.server.check("ESTABLISHED > CLOSE-WAIT > LAST-ACK > CLOSED")
-    assert str(proxy.session.judge_close().kind) == "clean FIN"
+    # By tables alone, states between two looks may have been missed: then nobody's FIN was seen.
+    assert str(proxy.session.judge_close().kind) in {"clean FIN", *(["none"] if os.geteuid() else [])}
     echo.assert_no_leaks()
 """)
     done.assert_outcomes(passed=1)

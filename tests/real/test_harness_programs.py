@@ -26,6 +26,8 @@ from tests.real import programs
 pytestmark = [needs_linux, pytest.mark.slow]
 
 NOBODY = 65534
+PROGRAMS_USER = 0 if os.getuid() == 0 else None
+"""Whoever watches, what is watched is ours."""
 WITHIN = 10
 
 
@@ -134,7 +136,7 @@ def test_curl_closes_first_and_nginx_follows(watcher: Watcher, route: MakeRoute,
     os.mkfifo(output)
     with programs.nginx(tmp_path) as port, watching(way := route(port), watcher) as seen:
         argv = [programs.need("curl"), "-s", "-o", str(output), f"http://127.0.0.1:{way.entry}/page"]
-        with programs.running(argv, user=0 if watcher.user == NOBODY else None) as curl:
+        with programs.running(argv, user=PROGRAMS_USER) as curl:
             client, server = wait_until_established(seen, way)
             with acting_as(os.getuid()):
                 assert output.read_bytes() == programs.PAGE
@@ -148,7 +150,7 @@ def test_nginx_closes_first_and_curl_follows(watcher: Watcher, route: MakeRoute,
     with programs.nginx(tmp_path) as port, watching(way := route(port), watcher) as seen:
         # As a telnet client curl stays until the server closes or its own input ends.
         argv = [programs.need("curl"), "-s", f"telnet://127.0.0.1:{way.entry}"]
-        with programs.running(argv, user=0 if watcher.user == NOBODY else None) as curl:
+        with programs.running(argv, user=PROGRAMS_USER) as curl:
             client, server = wait_until_established(seen, way)
             assert curl.stdin is not None
             curl.stdin.write(b"GET /page HTTP/1.0\r\n\r\n")
@@ -163,7 +165,7 @@ def test_nginx_closes_first_and_curl_follows(watcher: Watcher, route: MakeRoute,
 def test_redis_cli_closes_first_and_redis_follows(watcher: Watcher, route: MakeRoute, tmp_path: Path) -> None:
     with programs.redis(tmp_path) as port, watching(way := route(port), watcher) as seen:
         argv = [programs.need("redis-cli"), "-p", str(way.entry)]
-        with programs.running(argv, user=0 if watcher.user == NOBODY else None) as redis_cli:
+        with programs.running(argv, user=PROGRAMS_USER) as redis_cli:
             assert redis_cli.stdin is not None
             redis_cli.stdin.write(b"PING\n")
             redis_cli.stdin.flush()
@@ -183,7 +185,7 @@ def test_a_half_close_is_held_until_the_server_has_answered(
     serving = [socat, "-t", "60", f"TCP-LISTEN:{port},bind=127.0.0.1", answers]
     with programs.running(serving, port=port), watching(way := route(port), watcher) as seen:
         argv = [socat, "-t", "60", "-", f"TCP:127.0.0.1:{way.entry}"]
-        with programs.running(argv, user=0 if watcher.user == NOBODY else None) as half_closer:
+        with programs.running(argv, user=PROGRAMS_USER) as half_closer:
             client, server = wait_until_established(seen, way)
             assert half_closer.stdin is not None
             half_closer.stdin.close()
@@ -210,7 +212,7 @@ def test_a_reset_in_each_direction(watcher: Watcher, route: MakeRoute, by: str) 
         watching(way := route(port), watcher) as seen,
     ):
         argv = [socat, "-", f"TCP:127.0.0.1:{way.entry}{linger['client']}"]
-        with programs.running(argv, user=0 if watcher.user == NOBODY else None) as client_program:
+        with programs.running(argv, user=PROGRAMS_USER) as client_program:
             client, server = wait_until_established(seen, way)
             with acting_as(os.getuid()):
                 (client_program if by == "client" else server_program).send_signal(signal.SIGKILL)

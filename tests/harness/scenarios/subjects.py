@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+import pytest
 
 from harness.background import Background
 from harness.contract import Http, RawBytes
 from harness.program import Program
 from harness.scenarios import ClientSubject, Outcome, RelaySubject, ServerSubject, run_scenario
+from harness.scenarios.catalogue import find_scenario
+from harness.scenarios.scenario import WIRE
 
 ASK = RawBytes(b"ask\n", b"ok\n")
 BYE = RawBytes(b"bye\n", b"ok\n")
@@ -128,8 +133,20 @@ def server(parts: dict[str, str]) -> list[str]:
     return [sys.executable, "-c", _SERVER.format(**parts), "{port}"]
 
 
+def skip_if_out_of_reach(name: str) -> None:
+    """Without privilege no bare FIN segment can be kept out."""
+    if is_out_of_reach(name):
+        pytest.skip("needs root: a FIN segment has to be kept out")
+
+
+def is_out_of_reach(name: str) -> bool:
+    """Whether this user cannot play a scenario with a server."""
+    return os.geteuid() != 0 and WIRE in find_scenario(name).needs
+
+
 def try_server(name: str, background: Background, parts: dict[str, str], **settings: float) -> Outcome:
     """Play a scenario with a server; settings are `patience`, and the scenario's parameters."""
+    skip_if_out_of_reach(name)
     patience = settings.pop("patience", 5.0)
     subject = ServerSubject(lambda: Program(*server(parts), grace=0), ASK, BYE, slow, patience)
     return run_scenario(name, subject, background, **settings)
