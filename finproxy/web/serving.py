@@ -119,6 +119,7 @@ class _Server:
 
     async def _serve(self, stream: _Stream) -> None:
         state = ConnectionState({"hang_up": stream.close})
+        # Hypercorn's type is Trio's own stream; what it uses of that, ours has.
         server = TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
         # It would wait for further requests until the keep-alive is over, also where the client has closed.
         stream.when_read = server.idle_task.stop
