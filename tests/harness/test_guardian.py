@@ -10,13 +10,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.agent.signals import is_alive
 from harness.output import wait_until
 from tests.harness.connections import needs_linux
-from tests.support.resources import is_alive
 
 pytestmark = needs_linux
 
-# A program that has started another one, which has left its group: both ids are told.
+# A program that has started another one, which has left its group: both ids are told. Nobody waits for their
+# sleep: it is the end that they come to themselves, should what is tested here leave them behind.
 OWNER = """
 import os, sys
 from harness.program import Program

@@ -9,9 +9,9 @@ import sys
 import psutil
 import pytest
 
+from harness.agent.signals import is_alive
 from harness.output import wait_until
 from tests.harness.connections import needs_linux
-from tests.support.resources import is_alive
 
 from .conftest import PREAMBLE, Runs
 
